@@ -1,0 +1,20 @@
+//! Where deliveries go: target URLs by protocol, and the requests that carry deliveries there.
+
+mod error;
+mod http;
+mod kafka;
+mod parts;
+mod pubsub;
+mod sqs;
+mod target;
+mod url;
+
+pub use error::TargetError;
+pub use http::{HttpRequest, HttpTarget, Message};
+pub use kafka::{Broker, KafkaTarget};
+pub use pubsub::PubSubTarget;
+pub use sqs::{SqsQueue, SqsTarget};
+pub use target::{Protocol, Target};
+#[cfg(feature = "native-url")]
+pub use url::NativeUrlParser;
+pub use url::{HttpUrl, HttpUrlParser};

@@ -1,0 +1,62 @@
+//! Taking the URLs of brokers apart. They are no WHATWG URLs: a Kafka URL lists several hosts.
+
+use crate::TargetError;
+
+/// What stands behind `scheme://`.
+#[derive(Debug)]
+pub(crate) struct Parts<'a> {
+    /// Up to the first `/`.
+    pub(crate) authority: &'a str,
+    /// The non-empty segments behind it.
+    pub(crate) segments: Vec<&'a str>,
+    options: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Parts<'a> {
+    /// Splits at `/`, `?`, `&` and `=`; refuses fragments and credentials.
+    pub(crate) fn split(rest: &'a str) -> Result<Parts<'a>, TargetError> {
+        if rest.contains('#') {
+            return Err(TargetError::Fragment);
+        }
+        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let mut pieces = place.split('/');
+        let authority = pieces.next().unwrap_or_default();
+        if authority.contains('@') {
+            return Err(TargetError::Credentials);
+        }
+        let segments = pieces.filter(|segment| !segment.is_empty()).collect();
+        let options = query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .collect();
+        Ok(Parts { authority, segments, options })
+    }
+
+    /// Refuses options that are not among `known`, and repeated ones.
+    pub(crate) fn check_options(&self, known: &[&str], shown: &'static str) -> Result<(), TargetError> {
+        for (at, (name, _)) in self.options.iter().enumerate() {
+            if !known.contains(name) {
+                return Err(TargetError::UnknownOption {
+                    name: name.chars().take(64).collect(),
+                    known: shown,
+                });
+            }
+            if self.options.iter().take(at).any(|(earlier, _)| earlier == name) {
+                return Err(TargetError::RepeatedOption { name: (*name).to_owned() });
+            }
+        }
+        Ok(())
+    }
+
+    /// An option's value.
+    pub(crate) fn option(&self, name: &str) -> Option<&'a str> {
+        self.options.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+    }
+}
+
+/// Whether a text has from `shortest` to `longest` characters, all of them ASCII letters, digits or among `others`.
+pub(crate) fn is_name(text: &str, shortest: usize, longest: usize, others: &str) -> bool {
+    (shortest..=longest).contains(&text.len())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c))
+}

@@ -1,0 +1,53 @@
+//! Google Cloud Pub/Sub: `pubsub://PROJECT/TOPIC`.
+
+use crate::{
+    TargetError,
+    parts::{Parts, is_name},
+};
+
+const FORM: &str = "pubsub://PROJECT/TOPIC";
+const PROJECT: &str = "a project id: 6 to 30 lower-case letters, digits and -, beginning with a letter";
+const TOPIC: &str = "3 to 255 letters, digits and -_.~+%, beginning with a letter and not with goog";
+
+/// A topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PubSubTarget {
+    /// The project's id.
+    pub project: String,
+    /// The topic's id, without its path.
+    pub topic: String,
+}
+
+impl PubSubTarget {
+    pub(crate) fn parse(parts: &Parts<'_>) -> Result<PubSubTarget, TargetError> {
+        parts.check_options(&[], "none")?;
+        if parts.authority.is_empty() {
+            return Err(TargetError::Missing { part: "project", expected: FORM });
+        }
+        let topic = match parts.segments.as_slice() {
+            [] => return Err(TargetError::Missing { part: "topic", expected: FORM }),
+            [topic] => *topic,
+            [_, more, ..] => return Err(TargetError::invalid("path", more, FORM)),
+        };
+        Ok(PubSubTarget { project: project_id(parts.authority)?, topic: topic_id(topic)? })
+    }
+}
+
+/// Source: Google Cloud, "Creating and managing projects": project ids, also those of a domain (`example.com:id`).
+fn project_id(text: &str) -> Result<String, TargetError> {
+    let (domain, id) = text.split_once(':').unwrap_or(("", text));
+    let valid = is_name(id, 6, 30, "-")
+        && id.starts_with(|c: char| c.is_ascii_lowercase())
+        && !id.ends_with('-')
+        && !id.contains(|c: char| c.is_ascii_uppercase())
+        && is_name(domain, 0, 253, ".-");
+    if valid { Ok(text.to_owned()) } else { Err(TargetError::invalid("project", text, PROJECT)) }
+}
+
+/// Source: Google Cloud Pub/Sub, "Guidelines to name a topic".
+fn topic_id(text: &str) -> Result<String, TargetError> {
+    let valid = is_name(text, 3, 255, "-_.~+%")
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && !text.starts_with("goog");
+    if valid { Ok(text.to_owned()) } else { Err(TargetError::invalid("topic", text, TOPIC)) }
+}

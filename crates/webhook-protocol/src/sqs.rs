@@ -1,0 +1,108 @@
+//! Amazon SQS: `sqs://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE` or `sqs://QUEUE`, both with `?region=…`.
+
+use std::fmt;
+
+use crate::{
+    TargetError,
+    parts::{Parts, is_name},
+};
+
+const FORM: &str = "sqs://QUEUE?region=REGION or sqs://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE";
+const QUEUE: &str = "1 to 80 letters, digits, - and _, and .fifo at the end of a FIFO queue's name";
+const DEFAULT_REGION: &str = "us-east-1";
+
+/// A queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqsTarget {
+    /// Which queue.
+    pub queue: SqsQueue,
+    /// Its region, from the option `region`, or else from the host's name, or else `us-east-1`.
+    pub region: String,
+}
+
+/// The two ways to name a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SqsQueue {
+    /// By name alone, in the account of the credentials.
+    Name(String),
+    /// By its URL.
+    Url {
+        /// The service's host.
+        host: String,
+        /// The owner's account: 12 digits.
+        account: String,
+        /// The queue's name.
+        name: String,
+    },
+}
+
+impl fmt::Display for SqsQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SqsQueue::Name(name) => f.write_str(name),
+            SqsQueue::Url { host, account, name } => write!(f, "https://{host}/{account}/{name}"),
+        }
+    }
+}
+
+impl SqsTarget {
+    pub(crate) fn parse(parts: &Parts<'_>) -> Result<SqsTarget, TargetError> {
+        parts.check_options(&["region"], "region")?;
+        let missing = |part| TargetError::Missing { part, expected: FORM };
+        if parts.authority.is_empty() {
+            return Err(missing("queue"));
+        }
+        let queue = match parts.segments.as_slice() {
+            // A host without a path names no queue: a queue's name has no dot but the one of `.fifo`.
+            [] if parts.authority.trim_end_matches(".fifo").contains('.') => return Err(missing("queue")),
+            [] => SqsQueue::Name(queue_name(parts.authority)?),
+            [_] => return Err(missing("queue")),
+            [account, name] => SqsQueue::Url {
+                host: host(parts.authority)?,
+                account: account_id(account)?,
+                name: queue_name(name)?,
+            },
+            [_, _, more, ..] => return Err(TargetError::invalid("path", more, FORM)),
+        };
+        let region = match parts.option("region") {
+            Some(region) if is_name(region, 1, 32, "-") => region,
+            Some(other) => {
+                return Err(TargetError::invalid("region", other, "a region like eu-central-1"));
+            }
+            None => region_of(&queue).unwrap_or(DEFAULT_REGION),
+        };
+        Ok(SqsTarget { region: region.to_owned(), queue })
+    }
+}
+
+fn region_of(queue: &SqsQueue) -> Option<&str> {
+    let SqsQueue::Url { host, .. } = queue else { return None };
+    let mut labels = host.split('.');
+    (labels.next() == Some("sqs")).then(|| labels.next()).flatten().filter(|region| region.contains('-'))
+}
+
+fn host(text: &str) -> Result<String, TargetError> {
+    if is_name(text, 1, 253, ".-:") {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(TargetError::invalid("host", text, "one like sqs.us-east-1.amazonaws.com"))
+    }
+}
+
+fn account_id(text: &str) -> Result<String, TargetError> {
+    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err(TargetError::invalid("account", text, "12 digits"))
+    }
+}
+
+fn queue_name(text: &str) -> Result<String, TargetError> {
+    let plain = text.strip_suffix(".fifo").unwrap_or(text);
+    if text.len() <= 80 && is_name(plain, 1, 80, "-_") {
+        Ok(text.to_owned())
+    } else {
+        Err(TargetError::invalid("queue", text, QUEUE))
+    }
+}

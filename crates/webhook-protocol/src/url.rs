@@ -1,0 +1,35 @@
+//! The platform's URL parser, as an argument.
+
+/// An HTTP URL as the WHATWG URL standard reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpUrl {
+    /// The whole URL, normalised.
+    pub href: String,
+    /// The host in its normal form, brackets around IPv6 included; never empty.
+    pub hostname: String,
+    /// User name or password are there.
+    pub has_credentials: bool,
+}
+
+/// Reads URLs the way the runtime that sends the request does, so that what is judged is what is called.
+pub trait HttpUrlParser {
+    /// Reads an absolute `http` or `https` URL; `None` where the runtime would refuse it.
+    fn parse(&self, text: &str) -> Option<HttpUrl>;
+}
+
+/// The `url` crate, which follows the same standard as the runtimes.
+#[cfg(feature = "native-url")]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NativeUrlParser;
+
+#[cfg(feature = "native-url")]
+impl HttpUrlParser for NativeUrlParser {
+    fn parse(&self, text: &str) -> Option<HttpUrl> {
+        let url = ::url::Url::parse(text).ok()?;
+        Some(HttpUrl {
+            hostname: url.host_str()?.to_owned(),
+            has_credentials: !url.username().is_empty() || url.password().is_some(),
+            href: url.into(),
+        })
+    }
+}

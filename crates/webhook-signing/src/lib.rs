@@ -1,0 +1,14 @@
+//! Secrets, the signatures that webhooks carry, and their verification.
+//!
+//! Two schemes side by side: `X-Webhook-Signature: sha256=…`, which receivers know today, and Standard Webhooks
+//! (`webhook-id`, `webhook-timestamp`, `webhook-signature`), which a replayed or altered request does not pass.
+
+mod keys;
+mod secret;
+mod signature;
+mod verification;
+
+pub use keys::matches_any;
+pub use secret::{Secret, Secrets};
+pub use signature::{body_signature, standard_signature};
+pub use verification::{DEFAULT_TOLERANCE_S, Received, VerifyError, verify, verify_body_signature};
