@@ -1,0 +1,257 @@
+//! From claimed rows to requests.
+
+use std::collections::HashMap;
+
+use webhook_backoff::{Outcome, RetryPolicy};
+use webhook_payload::{SpanId, StoredPayload, render, traceparent};
+use webhook_protocol::{HttpRequest, HttpTarget, HttpUrlParser, Message, Target};
+use webhook_signing::{Secrets, body_signature, standard_signature};
+
+use crate::{
+    ClaimedDelivery, Endpoint, RowUpdate, Status, USER_AGENT,
+    rows::{ERROR_MESSAGE_CHARS, column_text},
+};
+
+/// Plans attempts and settles their outcomes by one policy.
+#[derive(Clone, Debug)]
+pub struct Dispatcher<U> {
+    pub(crate) policy: RetryPolicy,
+    request_timeout_ms: u64,
+    http_urls: U,
+}
+
+/// What is to be done with the rows of a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// To be sent.
+    pub batches: Vec<Batch>,
+    /// Rows that cannot be sent at all, each with its reason.
+    pub refused: Vec<RowUpdate>,
+}
+
+/// The attempts that travel in one request: over HTTP always one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Whose deliveries they are.
+    pub endpoint_id: String,
+    /// The attempts, in the order of the request's entries.
+    pub attempts: Vec<AttemptRef>,
+    /// Ready to be sent.
+    pub request: HttpRequest,
+    /// How long to wait for the whole answer, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// Names one attempt at one delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptRef {
+    /// The delivery.
+    pub delivery_id: String,
+    /// The attempt's number, from 1.
+    pub attempt: u32,
+}
+
+/// What the wire did with a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchOutcome {
+    /// The attempts that travelled in it.
+    pub attempts: Vec<AttemptRef>,
+    /// What happened.
+    pub outcome: Outcome,
+    /// The start of the answer's body, if there was an answer.
+    pub response_body: Option<String>,
+}
+
+/// An endpoint, read once for all its rows of a claim: its target, or why it has none.
+struct ReadEndpoint {
+    target: Result<HttpTarget, String>,
+    secrets: Option<Secrets>,
+}
+
+impl<U: HttpUrlParser> Dispatcher<U> {
+    /// `request_timeout_ms` is the time that a request gets, in milliseconds.
+    pub fn new(policy: RetryPolicy, request_timeout_ms: u64, http_urls: U) -> Self {
+        Dispatcher { policy, request_timeout_ms, http_urls }
+    }
+
+    /// Turns claimed rows into batches. `now_ms` is in milliseconds since 1970: the attempts' time.
+    pub fn plan(&self, rows: &[ClaimedDelivery], now_ms: u64) -> Plan {
+        let mut endpoints = HashMap::new();
+        let mut plan = Plan { batches: Vec::with_capacity(rows.len()), refused: Vec::new() };
+        for row in rows {
+            match self.batch(row, &mut endpoints, now_ms) {
+                Ok(batch) => plan.batches.push(batch),
+                Err(reason) => plan.refused.push(refusal(row, &reason)),
+            }
+        }
+        plan
+    }
+
+    fn batch<'a>(
+        &self,
+        row: &'a ClaimedDelivery,
+        endpoints: &mut HashMap<&'a str, ReadEndpoint>,
+        now_ms: u64,
+    ) -> Result<Batch, String> {
+        let endpoint = row.endpoint.as_ref().ok_or("endpoint: there is none with this webhook_config_id")?;
+        let read = endpoints.entry(&endpoint.id).or_insert_with(|| self.read(endpoint));
+        let target = read.target.as_ref().map_err(Clone::clone)?;
+        let envelope = render(&StoredPayload {
+            delivery_id: &row.id,
+            event_type: &row.event_type,
+            created_at: &row.created_at,
+            text: &row.payload,
+        })
+        .map_err(|error| error.to_string())?;
+        let timestamp_s = i64::try_from(now_ms / 1_000).unwrap_or(i64::MAX);
+        let body = envelope.body.as_bytes();
+        let body_signature = read.secrets.as_ref().map(|secrets| body_signature(secrets, body));
+        let standard_signature =
+            read.secrets.as_ref().map(|secrets| standard_signature(secrets, &row.id, timestamp_s, body));
+        let message = Message {
+            body: &envelope.body,
+            delivery_id: &row.id,
+            timestamp_s,
+            traceparent: &traceparent(envelope.trace_id, SpanId::derive(&row.id, row.attempt)),
+            body_signature: body_signature.as_deref(),
+            standard_signature: standard_signature.as_deref(),
+            user_agent: USER_AGENT,
+        };
+        Ok(Batch {
+            endpoint_id: endpoint.id.clone(),
+            attempts: vec![AttemptRef { delivery_id: row.id.clone(), attempt: row.attempt }],
+            request: HttpRequest::new(target, &message),
+            timeout_ms: self.request_timeout_ms,
+        })
+    }
+
+    fn read(&self, endpoint: &Endpoint) -> ReadEndpoint {
+        let target = if endpoint.is_active {
+            Target::parse(&endpoint.url, &self.http_urls).map_err(|error| error.to_string()).and_then(
+                |target| match target {
+                    Target::Http(http) => Ok(http),
+                    other => Err(format!(
+                        "url: this version delivers over http and https only, not over {}",
+                        other.protocol()
+                    )),
+                },
+            )
+        } else {
+            Err("endpoint: is switched off; set is_active, then this delivery back to pending".to_owned())
+        };
+        ReadEndpoint { target, secrets: endpoint.secret_key.as_deref().and_then(Secrets::parse) }
+    }
+}
+
+fn refusal(row: &ClaimedDelivery, reason: &str) -> RowUpdate {
+    RowUpdate {
+        id: row.id.clone(),
+        attempt: row.attempt,
+        status: Status::Failed,
+        response_status: None,
+        response_body: None,
+        error_message: Some(column_text(&format!("not sent: {reason}"), ERROR_MESSAGE_CHARS)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use webhook_protocol::NativeUrlParser;
+    use webhook_signing::{Received, verify, verify_body_signature};
+
+    use super::*;
+
+    const NOW_MS: u64 = 1_769_680_800_999;
+
+    fn dispatcher() -> Dispatcher<NativeUrlParser> {
+        Dispatcher::new(RetryPolicy::default(), 10_000, NativeUrlParser)
+    }
+
+    fn row(endpoint: Option<Endpoint>) -> ClaimedDelivery {
+        ClaimedDelivery {
+            id: "0a6e3f6e-4f0e-4a58-9d2f-9a1b2c3d4e5f".to_owned(),
+            event_type: "user.joined_platform".to_owned(),
+            payload:
+                r#"{"event": "user.joined_platform", "request_id": "4bf92f35-77b3-4da6-a3ce-929d0e0e4736"}"#
+                    .to_owned(),
+            attempt: 2,
+            created_at: "2026-01-29T10:00:00.000Z".to_owned(),
+            endpoint,
+        }
+    }
+
+    fn endpoint(url: &str, secret_key: Option<&str>) -> Endpoint {
+        Endpoint {
+            id: "e".to_owned(),
+            url: url.to_owned(),
+            secret_key: secret_key.map(str::to_owned),
+            is_active: true,
+        }
+    }
+
+    fn header<'a>(batch: &'a Batch, name: &str) -> Option<&'a str> {
+        batch.request.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+
+    #[test]
+    fn a_request_is_signed_over_the_bytes_that_it_sends() {
+        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        let plan = dispatcher().plan(&[row(Some(endpoint("https://a.example/hook", Some(secret))))], NOW_MS);
+        assert_eq!((plan.batches.len(), plan.refused.len()), (1, 0));
+        let batch = &plan.batches[0];
+        let secrets = Secrets::parse(secret).unwrap();
+        let received = Received {
+            id: header(batch, "webhook-id").unwrap(),
+            timestamp: header(batch, "webhook-timestamp").unwrap(),
+            signature: header(batch, "webhook-signature").unwrap(),
+            body: batch.request.body.as_bytes(),
+        };
+        assert_eq!(received.timestamp, "1769680800");
+        assert_eq!(verify(&secrets, &received, 1_769_680_800, 0), Ok(()));
+        let body_signature = header(batch, "X-Webhook-Signature").unwrap();
+        assert!(verify_body_signature(&secrets, body_signature, batch.request.body.as_bytes()));
+        assert_eq!(header(batch, "Idempotency-Key"), Some(received.id));
+        let traceparent = header(batch, "traceparent").unwrap();
+        assert!(traceparent.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"), "{traceparent}");
+    }
+
+    #[test]
+    fn an_endpoint_without_a_secret_gets_unsigned_requests() {
+        for secret in [None, Some("")] {
+            let plan = dispatcher().plan(&[row(Some(endpoint("https://a.example/", secret)))], NOW_MS);
+            assert_eq!(header(&plan.batches[0], "webhook-signature"), None);
+            assert_eq!(header(&plan.batches[0], "X-Webhook-Signature"), None);
+        }
+    }
+
+    #[test]
+    fn every_row_is_either_planned_or_refused_with_a_reason() {
+        let rows = [
+            row(None),
+            row(Some(Endpoint {
+                id: "off".to_owned(),
+                is_active: false,
+                ..endpoint("https://a.example/", None)
+            })),
+            row(Some(Endpoint { id: "bad".to_owned(), ..endpoint("example.com", None) })),
+            row(Some(Endpoint { id: "sqs".to_owned(), ..endpoint("sqs://queue", None) })),
+            ClaimedDelivery { payload: "{".to_owned(), ..row(Some(endpoint("https://a.example/", None))) },
+            row(Some(endpoint("https://a.example/", None))),
+        ];
+        let plan = dispatcher().plan(&rows, NOW_MS);
+        let reasons: Vec<String> =
+            plan.refused.iter().map(|update| update.error_message.clone().unwrap()).collect();
+        assert_eq!(
+            reasons,
+            [
+                "not sent: endpoint: there is none with this webhook_config_id",
+                "not sent: endpoint: is switched off; set is_active, then this delivery back to pending",
+                "not sent: url: has no scheme; expected it to begin with http://, https://, sqs://, pubsub:// or kafka://",
+                "not sent: url: this version delivers over http and https only, not over sqs",
+                "not sent: payload: expected JSON, got a syntax error at line 1, column 1",
+            ]
+        );
+        assert!(plan.refused.iter().all(|update| update.status == Status::Failed && update.attempt == 2));
+        assert_eq!(plan.batches.len(), 1);
+    }
+}

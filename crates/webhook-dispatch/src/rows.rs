@@ -1,0 +1,92 @@
+//! The rows of the two tables, as far as a dispatcher reads and writes them.
+
+/// A delivery that was claimed: its attempt is counted and its lease is taken.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClaimedDelivery {
+    /// `webhook_deliveries.id`
+    pub id: String,
+    /// `event_type`
+    pub event_type: String,
+    /// `payload::text`
+    pub payload: String,
+    /// `attempts` after the claim: the number of this attempt, from 1.
+    pub attempt: u32,
+    /// `created_at`, ISO 8601.
+    pub created_at: String,
+    /// Where it goes; `None` where the row names no endpoint that exists.
+    pub endpoint: Option<Endpoint>,
+}
+
+/// An endpoint: a row of `webhook_configurations`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `id`
+    pub id: String,
+    /// `url`
+    pub url: String,
+    /// `secret_key`; `None` or empty means unsigned.
+    pub secret_key: Option<String>,
+    /// `is_active`
+    pub is_active: bool,
+}
+
+/// The values of `webhook_deliveries.status`, the only ones that the admin pages know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Owed.
+    Pending,
+    /// Taken by the receiver.
+    Delivered,
+    /// Given up, with the reason in `error_message`.
+    Failed,
+}
+
+impl Status {
+    /// The text in the column.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Pending => "pending",
+            Status::Delivered => "delivered",
+            Status::Failed => "failed",
+        }
+    }
+}
+
+/// What becomes of a claimed row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowUpdate {
+    /// Which row.
+    pub id: String,
+    /// Which attempt. A row that has been claimed again since is not to be touched.
+    pub attempt: u32,
+    /// The new status.
+    pub status: Status,
+    /// The HTTP status of the answer, if there was one.
+    pub response_status: Option<u16>,
+    /// The start of the answer: at most 1000 characters.
+    pub response_body: Option<String>,
+    /// Why it was not delivered: at most 500 characters. Set on every row that was attempted and not delivered, and
+    /// null while an attempt is under way: the claim tells the two apart by it.
+    pub error_message: Option<String>,
+}
+
+/// The longest `response_body`, in characters.
+pub(crate) const RESPONSE_BODY_CHARS: usize = 1_000;
+/// The longest `error_message`, in characters.
+pub(crate) const ERROR_MESSAGE_CHARS: usize = 500;
+
+/// Text as a text column takes it: cut, and without NUL, which PostgreSQL refuses.
+pub(crate) fn column_text(text: &str, longest: usize) -> String {
+    text.chars().map(|c| if c == '\0' { '\u{fffd}' } else { c }).take(longest).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn column_text_is_cut_by_characters_and_holds_no_nul() {
+        assert_eq!(column_text("a\0b", 10), "a\u{fffd}b");
+        assert_eq!(column_text(&"🎲".repeat(501), 500).chars().count(), 500);
+    }
+}
