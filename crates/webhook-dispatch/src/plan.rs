@@ -1,6 +1,6 @@
 //! From claimed rows to requests.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use webhook_backoff::{Outcome, RetryPolicy};
 use webhook_payload::{SpanId, StoredPayload, render, traceparent};
@@ -76,7 +76,7 @@ impl<U: HttpUrlParser> Dispatcher<U> {
 
     /// Turns claimed rows into batches. `now_ms` is in milliseconds since 1970: the attempts' time.
     pub fn plan(&self, rows: &[ClaimedDelivery], now_ms: u64) -> Plan {
-        let mut endpoints = HashMap::new();
+        let mut endpoints = BTreeMap::new();
         let mut plan = Plan { batches: Vec::with_capacity(rows.len()), refused: Vec::new() };
         for row in rows {
             match self.batch(row, &mut endpoints, now_ms) {
@@ -90,7 +90,7 @@ impl<U: HttpUrlParser> Dispatcher<U> {
     fn batch<'a>(
         &self,
         row: &'a ClaimedDelivery,
-        endpoints: &mut HashMap<&'a str, ReadEndpoint>,
+        endpoints: &mut BTreeMap<&'a str, ReadEndpoint>,
         now_ms: u64,
     ) -> Result<Batch, String> {
         let endpoint = row.endpoint.as_ref().ok_or("endpoint: there is none with this webhook_config_id")?;

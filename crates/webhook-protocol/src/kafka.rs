@@ -63,7 +63,6 @@ fn broker(text: &str) -> Result<Broker, TargetError> {
     let (host, port) = match text.strip_prefix('[') {
         Some(bracketed) => {
             let (address, rest) = bracketed.split_once(']').ok_or_else(|| invalid("broker"))?;
-            address.parse::<std::net::Ipv6Addr>().map_err(|_| invalid("broker"))?;
             (
                 address,
                 rest.strip_prefix(':').or(rest.is_empty().then_some("")).ok_or_else(|| invalid("broker"))?,

@@ -1,0 +1,268 @@
+//! Planning and settling.
+
+use serde::{Deserialize, Serialize};
+use tsify::{Ts, Tsify};
+use wasm_bindgen::prelude::*;
+use webhook_backoff as backoff;
+use webhook_dispatch as dispatch;
+
+use crate::{error::shape_error, target::RuntimeUrlParser};
+
+/// A claimed row with its endpoint's columns beside it.
+#[derive(Deserialize, Tsify)]
+pub struct ClaimedRow {
+    id: String,
+    event_type: String,
+    /// `payload::text`
+    payload: String,
+    /// `attempts` after the claim.
+    attempt: u32,
+    /// ISO 8601
+    created_at: String,
+    /// Null where the row names no endpoint that exists; then the other endpoint columns are null, too.
+    #[tsify(type = "string | null")]
+    endpoint_id: Option<String>,
+    #[tsify(type = "string | null")]
+    url: Option<String>,
+    #[tsify(type = "string | null")]
+    secret_key: Option<String>,
+    #[tsify(type = "boolean | null")]
+    is_active: Option<bool>,
+}
+
+/// Claimed rows.
+#[derive(Deserialize, Tsify)]
+#[serde(transparent)]
+pub struct ClaimedRows(Vec<ClaimedRow>);
+
+/// Names one attempt at one delivery.
+#[derive(Serialize, Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptRef {
+    delivery_id: String,
+    attempt: u32,
+}
+
+/// An HTTP request, ready to be sent. Redirects are not to be followed.
+#[derive(Serialize, Tsify)]
+pub struct HttpRequest {
+    url: String,
+    method: String,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+/// The attempts that travel in one request.
+#[derive(Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct Batch {
+    endpoint_id: String,
+    attempts: Vec<AttemptRef>,
+    request: HttpRequest,
+    timeout_ms: f64,
+}
+
+/// What is to be done with the rows of a claim.
+#[derive(Serialize, Tsify)]
+#[tsify(missing_as_null)]
+pub struct Plan {
+    batches: Vec<Batch>,
+    /// Rows that cannot be sent at all, each with its reason.
+    refused: Vec<RowUpdate>,
+}
+
+/// What the wire did with a request.
+#[derive(Deserialize, Tsify)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Outcome {
+    /// The receiver answered.
+    Answered {
+        /// The HTTP status.
+        status: u16,
+        /// The `location` header.
+        #[tsify(type = "string | null")]
+        location: Option<String>,
+        /// The start of the body.
+        body: String,
+    },
+    /// No answer came in time.
+    TimedOut {
+        /// How long was waited, in milliseconds.
+        after_ms: f64,
+    },
+    /// No connection came about, or it broke before the answer.
+    ConnectionFailed {
+        /// What the platform said.
+        reason: String,
+    },
+}
+
+/// What the wire did with a batch.
+#[derive(Deserialize, Tsify)]
+pub struct BatchOutcome {
+    attempts: Vec<AttemptRef>,
+    outcome: Outcome,
+}
+
+/// What the wire did with some batches.
+#[derive(Deserialize, Tsify)]
+#[serde(transparent)]
+pub struct BatchOutcomes(Vec<BatchOutcome>);
+
+/// What becomes of a claimed row: columns, and the attempt that guards them.
+#[derive(Serialize, Tsify)]
+#[tsify(missing_as_null)]
+pub struct RowUpdate {
+    id: String,
+    /// A row that has been claimed again since is not to be touched.
+    attempt: u32,
+    #[tsify(type = "\"pending\" | \"delivered\" | \"failed\"")]
+    status: String,
+    response_status: Option<u16>,
+    response_body: Option<String>,
+    error_message: Option<String>,
+}
+
+/// Row updates.
+#[derive(Serialize, Tsify)]
+#[serde(transparent)]
+#[tsify(missing_as_null)]
+pub struct RowUpdates(Vec<RowUpdate>);
+
+/// Plans attempts and settles their outcomes by one policy.
+#[wasm_bindgen]
+pub struct Dispatcher(dispatch::Dispatcher<RuntimeUrlParser>, backoff::RetryPolicy);
+
+#[wasm_bindgen]
+impl Dispatcher {
+    /// `maxAttempts` is how often a delivery is tried, `requestTimeoutMs` what a request gets in milliseconds.
+    #[wasm_bindgen(constructor)]
+    pub fn new(
+        #[wasm_bindgen(js_name = maxAttempts)] max_attempts: u32,
+        #[wasm_bindgen(js_name = requestTimeoutMs)] request_timeout_ms: f64,
+    ) -> Dispatcher {
+        let policy = backoff::RetryPolicy { max_attempts };
+        Dispatcher(dispatch::Dispatcher::new(policy, request_timeout_ms as u64, RuntimeUrlParser), policy)
+    }
+
+    /// The delays after attempts 1, 2, 3 … in milliseconds; the last one stands for all that follow.
+    #[wasm_bindgen(js_name = retryDelaysMs)]
+    pub fn retry_delays_ms(&self) -> Vec<f64> {
+        self.1.delays_ms().into_iter().map(|delay| delay as f64).collect()
+    }
+
+    /// Turns claimed rows into requests. `nowMs` is the attempts' time, in milliseconds since 1970.
+    pub fn plan(
+        &self,
+        rows: Ts<ClaimedRows>,
+        #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
+    ) -> Result<Ts<Plan>, JsValue> {
+        let rows = rows.to_rust().map_err(shape_error)?;
+        let rows: Vec<dispatch::ClaimedDelivery> =
+            rows.0.into_iter().map(dispatch::ClaimedDelivery::from).collect();
+        let plan = self.0.plan(&rows, now_ms as u64);
+        let plan = Plan {
+            batches: plan.batches.into_iter().map(Batch::from).collect(),
+            refused: plan.refused.into_iter().map(RowUpdate::from).collect(),
+        };
+        plan.into_ts().map_err(shape_error)
+    }
+
+    /// Turns outcomes into row updates, one for each attempt. `nowMs` is in milliseconds since 1970.
+    pub fn settle(
+        &self,
+        outcomes: Ts<BatchOutcomes>,
+        #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
+    ) -> Result<Ts<RowUpdates>, JsValue> {
+        let outcomes = outcomes.to_rust().map_err(shape_error)?;
+        let outcomes: Vec<dispatch::BatchOutcome> =
+            outcomes.0.into_iter().map(dispatch::BatchOutcome::from).collect();
+        let updates = self.0.settle(&outcomes, now_ms as u64);
+        RowUpdates(updates.into_iter().map(RowUpdate::from).collect()).into_ts().map_err(shape_error)
+    }
+}
+
+/// The delay after a failed attempt, in milliseconds: `min(2^attempt · 1000, 60000)`.
+#[wasm_bindgen(js_name = exponentialDelayMs)]
+pub fn exponential_delay_ms(attempt: u32) -> f64 {
+    backoff::exponential_delay_ms(attempt) as f64
+}
+
+impl From<ClaimedRow> for dispatch::ClaimedDelivery {
+    fn from(row: ClaimedRow) -> Self {
+        let endpoint = row.endpoint_id.zip(row.url).map(|(id, url)| dispatch::Endpoint {
+            id,
+            url,
+            secret_key: row.secret_key,
+            is_active: row.is_active.unwrap_or_default(),
+        });
+        dispatch::ClaimedDelivery {
+            id: row.id,
+            event_type: row.event_type,
+            payload: row.payload,
+            attempt: row.attempt,
+            created_at: row.created_at,
+            endpoint,
+        }
+    }
+}
+
+impl From<dispatch::Batch> for Batch {
+    fn from(batch: dispatch::Batch) -> Self {
+        let request = batch.request;
+        Batch {
+            endpoint_id: batch.endpoint_id,
+            attempts: batch
+                .attempts
+                .into_iter()
+                .map(|attempt| AttemptRef { delivery_id: attempt.delivery_id, attempt: attempt.attempt })
+                .collect(),
+            request: HttpRequest {
+                url: request.url,
+                method: request.method.to_owned(),
+                headers: request.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+                body: request.body,
+            },
+            timeout_ms: batch.timeout_ms as f64,
+        }
+    }
+}
+
+impl From<BatchOutcome> for dispatch::BatchOutcome {
+    fn from(batch: BatchOutcome) -> Self {
+        let (outcome, response_body) = match batch.outcome {
+            Outcome::Answered { status, location, body } => {
+                (backoff::Outcome::Answered { status, location }, Some(body))
+            }
+            Outcome::TimedOut { after_ms } => {
+                (backoff::Outcome::TimedOut { after_ms: after_ms as u64 }, None)
+            }
+            Outcome::ConnectionFailed { reason } => (backoff::Outcome::ConnectionFailed { reason }, None),
+        };
+        dispatch::BatchOutcome {
+            attempts: batch
+                .attempts
+                .into_iter()
+                .map(|attempt| dispatch::AttemptRef {
+                    delivery_id: attempt.delivery_id,
+                    attempt: attempt.attempt,
+                })
+                .collect(),
+            outcome,
+            response_body,
+        }
+    }
+}
+
+impl From<dispatch::RowUpdate> for RowUpdate {
+    fn from(update: dispatch::RowUpdate) -> Self {
+        RowUpdate {
+            id: update.id,
+            attempt: update.attempt,
+            status: update.status.as_str().to_owned(),
+            response_status: update.response_status,
+            response_body: update.response_body,
+            error_message: update.error_message,
+        }
+    }
+}

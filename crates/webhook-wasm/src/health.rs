@@ -1,0 +1,140 @@
+//! Health facts in, report out.
+
+use serde::{Deserialize, Serialize};
+use tsify::{Ts, Tsify};
+use wasm_bindgen::prelude::*;
+use webhook_dispatch as dispatch;
+
+use crate::error::shape_error;
+
+/// Deliveries that were made in a window of time, by status.
+#[derive(Serialize, Deserialize, Tsify)]
+pub struct Window {
+    total: f64,
+    pending: f64,
+    delivered: f64,
+    failed: f64,
+}
+
+/// An endpoint that has failed since it last took a delivery.
+#[derive(Serialize, Deserialize, Tsify)]
+pub struct FailingEndpoint {
+    endpoint_id: String,
+    name: String,
+    failures_in_a_row: f64,
+}
+
+/// What the tables say.
+#[derive(Deserialize, Tsify)]
+pub struct HealthFacts {
+    last_hour: Window,
+    last_24_hours: Window,
+    /// All that are owed, of any age.
+    pending: f64,
+    /// How long the delivery that is due longest has been due, in milliseconds.
+    #[tsify(type = "number | null")]
+    due_for_ms: Option<f64>,
+    failing: Vec<FailingEndpoint>,
+}
+
+/// Why a system is not healthy.
+#[derive(Serialize, Tsify)]
+pub struct Reason {
+    /// A stable name.
+    code: String,
+    /// For people. Names no endpoint.
+    message: String,
+}
+
+/// Deliveries by window.
+#[derive(Serialize, Tsify)]
+pub struct HealthStats {
+    last_hour: Window,
+    last_24_hours: Window,
+}
+
+/// Endpoints in trouble.
+#[derive(Serialize, Tsify)]
+pub struct CircuitBreakers {
+    open: f64,
+    /// For authorised callers only.
+    configs: Vec<FailingEndpoint>,
+}
+
+/// The answer to "is it well?".
+#[derive(Serialize, Tsify)]
+pub struct HealthReport {
+    healthy: bool,
+    reasons: Vec<Reason>,
+    stats: HealthStats,
+    circuit_breakers: CircuitBreakers,
+}
+
+/// Judges by the documented thresholds.
+#[wasm_bindgen(js_name = judgeHealth)]
+pub fn judge_health(facts: Ts<HealthFacts>) -> Result<Ts<HealthReport>, JsValue> {
+    let facts = facts.to_rust().map_err(shape_error)?;
+    let report = dispatch::judge_health(&dispatch::HealthFacts {
+        last_hour: facts.last_hour.into(),
+        last_24_hours: facts.last_24_hours.into(),
+        pending: facts.pending as u64,
+        due_for_ms: facts.due_for_ms.map(|ms| ms as u64),
+        failing: facts.failing.into_iter().map(dispatch::FailingEndpoint::from).collect(),
+    });
+    let report = HealthReport {
+        healthy: report.healthy,
+        reasons: report
+            .reasons
+            .into_iter()
+            .map(|reason| Reason { code: reason.code.to_owned(), message: reason.message })
+            .collect(),
+        stats: HealthStats { last_hour: report.last_hour.into(), last_24_hours: report.last_24_hours.into() },
+        circuit_breakers: CircuitBreakers {
+            open: report.circuit_breakers.open as f64,
+            configs: report.circuit_breakers.configs.into_iter().map(FailingEndpoint::from).collect(),
+        },
+    };
+    report.into_ts().map_err(shape_error)
+}
+
+impl From<Window> for dispatch::Window {
+    fn from(window: Window) -> Self {
+        dispatch::Window {
+            total: window.total as u64,
+            pending: window.pending as u64,
+            delivered: window.delivered as u64,
+            failed: window.failed as u64,
+        }
+    }
+}
+
+impl From<dispatch::Window> for Window {
+    fn from(window: dispatch::Window) -> Self {
+        Window {
+            total: window.total as f64,
+            pending: window.pending as f64,
+            delivered: window.delivered as f64,
+            failed: window.failed as f64,
+        }
+    }
+}
+
+impl From<FailingEndpoint> for dispatch::FailingEndpoint {
+    fn from(endpoint: FailingEndpoint) -> Self {
+        dispatch::FailingEndpoint {
+            endpoint_id: endpoint.endpoint_id,
+            name: endpoint.name,
+            failures_in_a_row: endpoint.failures_in_a_row as u64,
+        }
+    }
+}
+
+impl From<dispatch::FailingEndpoint> for FailingEndpoint {
+    fn from(endpoint: dispatch::FailingEndpoint) -> Self {
+        FailingEndpoint {
+            endpoint_id: endpoint.endpoint_id,
+            name: endpoint.name,
+            failures_in_a_row: endpoint.failures_in_a_row as f64,
+        }
+    }
+}
