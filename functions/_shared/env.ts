@@ -1,0 +1,50 @@
+/**
+ * What the functions take from environment variables.
+ *
+ * @module
+ */
+
+import { readSettings, type Settings } from "./core.ts";
+import type { Log } from "./log.ts";
+
+/** Reads a variable. */
+export type Variable = (name: string) => string | undefined;
+
+/** The settings. A variable that is wrong is logged, and its default is used. */
+export function settingsFrom(variable: Variable, log: Log): Settings {
+  const settings = readSettings(variable);
+  for (const error of settings.errors) log("warn", "setting_ignored", { error });
+  return settings;
+}
+
+/** The keys that callers may present: the values of SUPABASE_SECRET_KEYS and SUPABASE_SERVICE_ROLE_KEY. */
+export function acceptedKeysFrom(variable: Variable, log: Log): string[] {
+  const keys = secretKeys(variable("SUPABASE_SECRET_KEYS"), log);
+  const legacy = variable("SUPABASE_SERVICE_ROLE_KEY");
+  if (legacy) keys.push(legacy);
+  if (keys.length === 0) {
+    log("error", "no_keys", {
+      error: "neither SUPABASE_SECRET_KEYS nor SUPABASE_SERVICE_ROLE_KEY is set: every caller is refused",
+    });
+  }
+  return keys;
+}
+
+/** How to listen when a function runs on its own; the hosted runtime chooses for itself. */
+export function listenOptionsFrom(variable: Variable): { port: number; hostname: string } {
+  return { port: Number(variable("PORT") ?? 8000), hostname: variable("HOST") ?? "127.0.0.1" };
+}
+
+function secretKeys(json: string | undefined, log: Log): string[] {
+  if (!json) return [];
+  try {
+    return Object.values(JSON.parse(json) as Record<string, unknown>).filter((key) =>
+      typeof key === "string"
+    );
+  } catch {
+    log("error", "secret_keys_ignored", {
+      error: 'SUPABASE_SECRET_KEYS: expected a JSON object like {"default":"sb_secret_…"}',
+    });
+    return [];
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * What a function works with, wired from the environment: the one place that knows the real parts.
+ *
+ * @module
+ */
+
+import { type Authorizer, createAuthorizer } from "./auth.ts";
+import { Dispatcher, type Settings } from "./core.ts";
+import { acceptedKeysFrom, listenOptionsFrom, settingsFrom, type Variable } from "./env.ts";
+import { createLog, type Log } from "./log.ts";
+import { RequestError } from "./respond.ts";
+import { connect, createStore, type Store } from "./store.ts";
+import { type Send, send } from "./transport/http.ts";
+
+export interface Runtime {
+  settings: Settings;
+  isAuthorized: Authorizer;
+  log: Log;
+  /** Plans and settles by the settings' policy. */
+  dispatcher: Dispatcher;
+  /** Throws a RequestError where no database is configured. */
+  store: () => Store;
+  send: Send;
+  /** Milliseconds since 1970. */
+  now: () => number;
+  newId: () => string;
+}
+
+/** The runtime of the function with this name. Connects to nothing yet. */
+export function createRuntime(functionName: string, variable: Variable = Deno.env.get): Runtime {
+  const log = createLog(functionName);
+  const settings = settingsFrom(variable, log);
+  const dispatcher = new Dispatcher(settings.maxAttempts, settings.requestTimeoutMs);
+  let store: Store | undefined;
+  return {
+    settings,
+    isAuthorized: createAuthorizer(acceptedKeysFrom(variable, log)),
+    log,
+    dispatcher,
+    store: () =>
+      store ??= createStore(connect(databaseUrl(variable)), {
+        leaseMs: settings.leaseMs,
+        retryDelaysMs: [...dispatcher.retryDelaysMs()],
+      }),
+    send,
+    now: Date.now,
+    newId: () => crypto.randomUUID(),
+  };
+}
+
+/** How to listen when a function runs on its own. */
+export function listenOptions(variable: Variable = Deno.env.get): { port: number; hostname: string } {
+  return listenOptionsFrom(variable);
+}
+
+function databaseUrl(variable: Variable): string {
+  const url = variable("SUPABASE_DB_URL");
+  if (url) return url;
+  throw new RequestError(
+    500,
+    "configuration",
+    "SUPABASE_DB_URL is not set: the hosted platform sets it; elsewhere, set it to a postgresql:// URL.",
+  );
+}

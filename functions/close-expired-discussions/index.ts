@@ -1,0 +1,4 @@
+import { createRuntime, listenOptions } from "../_shared/runtime.ts";
+import { createHandler } from "./handler.ts";
+
+Deno.serve(listenOptions(), createHandler(createRuntime("close-expired-discussions")));

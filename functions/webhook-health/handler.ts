@@ -1,0 +1,18 @@
+/**
+ * `GET /functions/v1/webhook-health`: is it well? The numbers are open to all, names only to callers with a key.
+ *
+ * @module
+ */
+
+import { judgeHealth } from "../_shared/core.ts";
+import { guarded, type Handler, json } from "../_shared/respond.ts";
+import type { Runtime } from "../_shared/runtime.ts";
+
+export function createHandler(runtime: Runtime): Handler {
+  return guarded(["GET", "HEAD"], runtime.log, async (request) => {
+    const report = judgeHealth(await runtime.store().healthFacts());
+    if (!runtime.isAuthorized(request)) report.circuit_breakers.configs = [];
+    // 503 lets any uptime service tell without reading the body.
+    return json(report, report.healthy ? 200 : 503);
+  });
+}

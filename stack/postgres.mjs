@@ -1,0 +1,111 @@
+/** A PostgreSQL of our own: a new, empty cluster each time, gone when it stops. */
+
+import { spawn, spawnSync } from "node:child_process";
+import { chown, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Failure } from "./say.mjs";
+import { postgresBinaries, reachableFor, ROOT } from "./setup.mjs";
+
+const PASSWORD = "postgres";
+const SCHEMA = ["01-supabase.sql", "02-app.sql", "03-webhooks.sql"];
+
+/**
+ * Starts a cluster with Supabase's roles, the application's tables and the webhook tables.
+ *
+ * @param {{ port?: number, bin?: string }} [options] `port`: a free one by default. `bin`: the folder of another
+ * PostgreSQL's programs.
+ * @returns {Promise<{ url: string, pid: number, dataDir: string, stop: () => Promise<void> }>}
+ */
+export async function startPostgres({ port, bin } = {}) {
+  const user = unprivileged();
+  const programs = await reachableFor(user, bin ?? (await postgresBinaries()));
+  const dataDir = await mkdtemp(join(tmpdir(), "supabase-webhooks-db-"));
+  const passwordFile = join(dataDir, "password");
+  await writeFile(passwordFile, PASSWORD);
+  for (const path of [dataDir, passwordFile]) if (user) await chown(path, user.uid, user.gid);
+
+  const cluster = join(dataDir, "cluster");
+  const initdb = spawnSync(
+    join(programs, "initdb"),
+    [
+      "--pgdata", cluster, "--username=postgres", "--pwfile", passwordFile, "--auth=scram-sha-256",
+      "--encoding=UTF8", "--locale=C", "--no-sync",
+    ],
+    { ...user, cwd: dataDir, encoding: "utf8" },
+  );
+  if (initdb.status !== 0) {
+    await rm(dataDir, { recursive: true, force: true });
+    throw new Failure(`initdb failed: ${initdb.stderr?.trim() || initdb.error?.message}`);
+  }
+
+  const listening = port ?? (await freePort());
+  const server = spawn(
+    join(programs, "postgres"),
+    [
+      "-D", cluster, "-p", String(listening), "-h", "127.0.0.1", "-k", "", "-c", "timezone=UTC",
+      "-c", "max_connections=100",
+    ],
+    { ...user, cwd: dataDir, stdio: ["ignore", "ignore", "pipe"] },
+  );
+  await ready(server);
+  const url = `postgresql://postgres:${PASSWORD}@127.0.0.1:${listening}/postgres`;
+  const stop = async () => {
+    if (server.exitCode === null && server.signalCode === null) {
+      const ended = new Promise((resolve) => server.once("close", resolve));
+      server.kill("SIGINT");
+      await ended;
+    }
+    await rm(dataDir, { recursive: true, force: true });
+  };
+  try {
+    await loadSchema(url);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url, pid: server.pid, dataDir, stop };
+}
+
+/** A port that is free at this moment. */
+export function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+async function loadSchema(url) {
+  const { default: postgres } = await import("postgres");
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  try {
+    for (const file of SCHEMA) await sql.file(join(ROOT, "stack/schema", file));
+  } finally {
+    await sql.end();
+  }
+}
+
+/** Waits until the server says that it takes connections. */
+function ready(server) {
+  return new Promise((resolve, reject) => {
+    let log = "";
+    server.stderr.on("data", (data) => {
+      if (log.length < 10_000) log += data;
+      if (log.includes("database system is ready to accept connections")) resolve();
+    });
+    server.once("error", (error) => reject(new Failure(`PostgreSQL did not start: ${error.message}`)));
+    server.once("exit", () => reject(new Failure(`PostgreSQL did not start:\n${log.trim()}`)));
+  });
+}
+
+/** Whom to run the server as: nobody, where we are root, and else ourselves. */
+function unprivileged() {
+  if (process.getuid?.() !== 0) return undefined;
+  const id = (flag) => Number(spawnSync("id", [flag, "nobody"], { encoding: "utf8" }).stdout?.trim() || 65534);
+  return { uid: id("-u"), gid: id("-g") };
+}

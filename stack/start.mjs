@@ -1,0 +1,190 @@
+/**
+ * `npm start`: the whole system on this machine. See `--help`.
+ */
+
+import { randomBytes } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { endLeftovers, noteProcesses } from "./leftovers.mjs";
+import { Failure, run, say } from "./say.mjs";
+import { denoPath, ROOT, setUp } from "./setup.mjs";
+
+const HELP = `npm start [-- OPTIONS]
+
+Sets everything up, starts PostgreSQL, the four functions and a receiver that verifies signatures; causes the nine
+events, delivers them, shows what arrived, and stays up until Ctrl-C.
+
+  --once               end after the table; exit 0 only if every event was delivered
+  --json               the last line of stdout is one JSON object
+  --api-port N         where the functions answer (54321)
+  --db-port N          where PostgreSQL answers (54322)
+  --receiver-port N    where the receiver answers (54330)`;
+
+const LOCAL = join(ROOT, ".local");
+
+await run(async () => {
+  const options = readOptions();
+  if (options.help) return console.log(HELP);
+  const stops = [];
+  const stopAll = async () => {
+    for (const stop of stops.splice(0).reverse()) await stop();
+  };
+  let ending = false;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+    process.on(signal, async () => {
+      if (ending) return;
+      ending = true;
+      say("stopping");
+      await stopAll();
+      process.exit(options.once ? 1 : 0);
+    });
+  }
+  try {
+    const result = await start(options, stops);
+    if (options.json) console.log(JSON.stringify(result));
+    if (options.once) {
+      await stopAll();
+      process.exitCode = result.delivered === result.events ? 0 : 1;
+    } else {
+      say("\nUp. Ctrl-C ends it.");
+    }
+  } catch (error) {
+    await stopAll();
+    throw error;
+  }
+});
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        once: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+        "api-port": { type: "string", default: "54321" },
+        "db-port": { type: "string", default: "54322" },
+        "receiver-port": { type: "string", default: "54330" },
+      },
+    });
+    const port = (name) => {
+      const number = Number(values[name]);
+      if (Number.isInteger(number) && number > 0 && number < 65_536) return number;
+      throw new Failure(`--${name}: expected a port from 1 to 65535, got ${values[name]}`);
+    };
+    return {
+      ...values,
+      apiPort: port("api-port"),
+      dbPort: port("db-port"),
+      receiverPort: port("receiver-port"),
+    };
+  } catch (error) {
+    throw error instanceof Failure ? error : new Failure(`${error.message}\n\n${HELP}`);
+  }
+}
+
+async function start(options, stops) {
+  await setUp();
+  await mkdir(join(LOCAL, "logs"), { recursive: true });
+  await endLeftovers();
+
+  // What needs packages is imported once they are there.
+  const [{ default: postgres }, { startPostgres }, functions, { startReceiver }, events, { deliveryTable }] =
+    await Promise.all([
+      import("postgres"),
+      import("./postgres.mjs"),
+      import("./functions.mjs"),
+      import("./receiver.mjs"),
+      import("./events.mjs"),
+      import("./table.mjs"),
+    ]);
+  const { FUNCTIONS, createKeys, functionEnv, isFree, portInUse, startFunction, startGateway } = functions;
+  if (!(await isFree(options.dbPort))) throw portInUse(options.dbPort, "PostgreSQL");
+  const secret = `whsec_${randomBytes(24).toString("base64")}`;
+  const receiver = await startReceiver({ port: options.receiverPort, secret });
+  stops.push(receiver.stop);
+  const ports = new Map();
+  const gateway = await startGateway(options.apiPort, ports);
+  stops.push(gateway.stop);
+
+  say("starting PostgreSQL");
+  const database = await startPostgres({ port: options.dbPort });
+  stops.push(database.stop);
+  const keys = createKeys();
+
+  say("starting the functions");
+  const deno = await denoPath();
+  const env = functionEnv({ databaseUrl: database.url, keys });
+  const started = await Promise.all(FUNCTIONS.map(async (name) => {
+    const log = createWriteStream(join(LOCAL, "logs", `${name}.log`));
+    const onLine = (line) => log.write(`${line}\n`);
+    const one = await startFunction(name, { deno, env, onLine });
+    stops.push(one.stop);
+    ports.set(name, one.port);
+    return one;
+  }));
+  await noteProcesses([database.pid, ...started.map(({ pid }) => pid)]);
+  stops.push(() => noteProcesses([]));
+
+  const apiUrl = `http://127.0.0.1:${gateway.port}`;
+  await writeFile(
+    join(LOCAL, "stack.json"),
+    JSON.stringify(
+      {
+        api_url: apiUrl,
+        db_url: database.url,
+        secret_key: keys.secretKey,
+        service_role_key: keys.serviceRoleKey,
+        receiver_url: receiver.url,
+      },
+      null,
+      2,
+    ),
+    { mode: 0o600 },
+  );
+  stops.push(() => rm(join(LOCAL, "stack.json"), { force: true }));
+
+  const call = async (name) => {
+    const response = await fetch(`${apiUrl}/functions/v1/${name}`, {
+      method: "POST",
+      headers: { apikey: keys.secretKey },
+    });
+    if (!response.ok) throw new Failure(`${name} answered ${response.status}: ${await response.text()}`);
+    return await response.json();
+  };
+  const sql = postgres(database.url, { max: 1, onnotice: () => {} });
+  try {
+    say("causing the nine events and delivering them");
+    const endpointName = "local receiver";
+    await events.createEndpoint(sql, { name: endpointName, url: receiver.url, secret, events: events.EVENTS });
+    await events.causeEvents(sql, () => call("close-expired-discussions"));
+    await call("webhook-dispatcher");
+    const deliveries = await deliveryReport(sql, receiver.receipts);
+    console.log(deliveryTable(deliveries));
+    const delivered = deliveries.filter((one) => one.status === "delivered" && one.verified).length;
+    return { events: events.EVENTS.length, delivered, api_url: apiUrl, db_url: database.url, deliveries };
+  } finally {
+    await sql.end();
+  }
+}
+
+/** A line for each delivery: the row beside what the receiver saw. */
+async function deliveryReport(sql, receipts) {
+  const rows = await sql`
+    select d.id, d.event_type, c.name, d.attempts, d.status, d.error_message, d.created_at
+    from public.webhook_deliveries d join public.webhook_configurations c on c.id = d.webhook_config_id
+    order by d.created_at`;
+  return rows.map((row) => {
+    const receipt = receipts.findLast(({ id }) => id === row.id);
+    return {
+      event: row.event_type,
+      endpoint: row.name,
+      attempts: row.attempts,
+      status: row.status,
+      verified: receipt !== undefined && receipt.error === null,
+      latency_ms: receipt ? receipt.receivedAt - row.created_at.getTime() : null,
+      error: row.error_message,
+    };
+  });
+}
