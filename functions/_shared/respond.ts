@@ -61,8 +61,12 @@ export async function jsonObject(request: Request): Promise<Record<string, unkno
   } catch {
     throw wrong;
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrong;
-  return value as Record<string, unknown>;
+  if (!isObject(value)) throw wrong;
+  return value;
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** PostgreSQL's errors have a five-character SQLSTATE, its client's a name in capitals. */

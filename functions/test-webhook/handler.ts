@@ -15,7 +15,15 @@ import {
   type RowUpdate,
   sampleData,
 } from "../_shared/core.ts";
-import { guarded, type Handler, json, jsonObject, RequestError, unauthorized } from "../_shared/respond.ts";
+import {
+  guarded,
+  type Handler,
+  isObject,
+  json,
+  jsonObject,
+  RequestError,
+  unauthorized,
+} from "../_shared/respond.ts";
 import type { Runtime } from "../_shared/runtime.ts";
 import type { Exchange } from "../_shared/transport/http.ts";
 
@@ -83,7 +91,7 @@ function readRequest(body: Record<string, unknown>): TestRequest {
   if (typeof event_type !== "string" || !known.includes(event_type)) {
     throw new RequestError(400, "invalid_event_type", `event_type: expected one of ${known.join(", ")}.`);
   }
-  if (event_data !== undefined && (typeof event_data !== "object" || event_data === null)) {
+  if (event_data !== undefined && !isObject(event_data)) {
     throw new RequestError(
       400,
       "invalid_event_data",

@@ -72,7 +72,8 @@ impl Secrets {
         if secret_key.is_empty() {
             return None;
         }
-        let pieces: Vec<&str> = secret_key.split_whitespace().collect();
+        let pieces: Vec<&str> =
+            secret_key.split([' ', '\t', '\r', '\n']).filter(|piece| !piece.is_empty()).collect();
         let several =
             pieces.len() > 1 && pieces.iter().all(|piece| piece.chars().count() >= SHORTEST_OF_SEVERAL);
         let mut secrets = if several { pieces } else { vec![secret_key] }.into_iter().map(Secret::new);

@@ -44,11 +44,16 @@ export const send: Send = async (request, timeoutMs) => {
     if (error instanceof DOMException && error.name === "TimeoutError") {
       return exchange({ timedOut: { afterMs: timeoutMs } });
     }
-    // The runtime's messages quote the URL, whose query may hold a token.
-    const reason = (error as Error).message.replaceAll(request.url, new URL(request.url).origin);
-    return exchange({ connectionFailed: { reason } });
+    return exchange({ connectionFailed: { reason: reasonOf(error as Error, request.url) } });
   }
 };
+
+/** What the runtime says, its causes included. Its messages quote the URL, whose query may hold a token. */
+function reasonOf(error: Error, url: string): string {
+  const messages = [];
+  for (let at: unknown = error; at instanceof Error; at = at.cause) messages.push(at.message);
+  return messages.join(": ").replaceAll(url, new URL(url).origin);
+}
 
 /** The start of an answer's body. The status has said it all: a body that breaks off changes nothing. */
 async function startOf(response: Response): Promise<string> {

@@ -1,0 +1,136 @@
+/** The claim and the record: leases, delays, two dispatchers at once. */
+
+import assert from "node:assert/strict";
+import type { RowUpdate } from "../../functions/_shared/core.ts";
+import { age, databaseTest, deliveries, insertDeliveries, insertEndpoint } from "../support/database.ts";
+
+const URL = "https://a.example/hook";
+
+function delivered(id: string, attempt = 1): RowUpdate {
+  return { id, attempt, status: "delivered", response_status: 200, response_body: "ok", error_message: null };
+}
+
+function failed(id: string, attempt = 1): RowUpdate {
+  return { ...delivered(id, attempt), status: "pending", response_status: 500, error_message: "HTTP 500" };
+}
+
+databaseTest(
+  "a claim takes the oldest first, counts the attempt and gives the payload's text",
+  async ({ sql, store }) => {
+    const endpoint = await insertEndpoint(sql, { url: URL, secret_key: "secret" });
+    const [first, second] = await insertDeliveries(sql, endpoint, 3);
+    await sql`update public.webhook_deliveries
+    set payload = '{"n": 12345678901234567890, "d": 1.10}' where id = ${first!}`;
+    const rows = await store.claim(2);
+    assert.deepEqual(rows.map((row) => row.id), [first, second]);
+    const { id: _id, created_at, ...columns } = rows[0]!;
+    assert.match(created_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
+    assert.deepEqual(columns, {
+      event_type: "order.paid",
+      payload: '{"d": 1.10, "n": 12345678901234567890}',
+      attempt: 1,
+      endpoint_id: endpoint,
+      url: URL,
+      secret_key: "secret",
+      is_active: true,
+    });
+    const table = await deliveries(sql);
+    assert.deepEqual(table.map((row) => [row.attempts, row.status, row.last_attempt_at !== null]), [
+      [1, "pending", true],
+      [1, "pending", true],
+      [0, "pending", false],
+    ]);
+  },
+);
+
+databaseTest("what is claimed is not claimed again before its lease ends", async ({ sql, store }) => {
+  const [id] = await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }));
+  assert.equal((await store.claim(10)).length, 1);
+  assert.equal((await store.claim(10)).length, 0);
+  await age(sql, "59 seconds");
+  assert.equal((await store.claim(10)).length, 0);
+  await age(sql, "1 second");
+  const again = await store.claim(10);
+  assert.deepEqual(again.map((row) => [row.id, row.attempt]), [[id, 2]]);
+});
+
+databaseTest("a failed attempt waits for the delay of its number", async ({ sql, store }) => {
+  const [id] = await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }));
+  for (const [attempt, seconds] of [[1, 2], [2, 4], [3, 8], [4, 16], [5, 32], [6, 60], [7, 60], [8, 60]]) {
+    assert.deepEqual((await store.claim(10)).map((row) => row.attempt), [attempt]);
+    assert.equal(await store.record([failed(id!, attempt)]), 1);
+    await age(sql, `${seconds! - 1} seconds`);
+    assert.equal((await store.claim(10)).length, 0, `attempt ${attempt} came too early`);
+    await age(sql, "1 second");
+  }
+});
+
+databaseTest("an admin's reset is due at once", async ({ sql, store }) => {
+  const [id] = await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }));
+  await store.claim(10);
+  await store.record([{ ...failed(id!), status: "failed" }]);
+  assert.equal((await store.claim(10)).length, 0);
+  await sql`update public.webhook_deliveries set status = 'pending', attempts = 0`;
+  assert.deepEqual((await store.claim(10)).map((row) => row.attempt), [1]);
+});
+
+databaseTest("only pending rows are claimed", async ({ sql, store }) => {
+  await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }), 3);
+  await sql`update public.webhook_deliveries set status = (array['delivered', 'failed', 'paused'])[
+    1 + extract(microseconds from created_at)::integer % 3]`;
+  assert.equal((await store.claim(10)).length, 0);
+});
+
+databaseTest("claims at once share the rows between them", async ({ sql, store }) => {
+  const ids = await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }), 400);
+  const claims = await Promise.all(Array.from({ length: 16 }, () => store.claim(25)));
+  const claimed = claims.flat().map((row) => row.id);
+  assert.equal(new Set(claimed).size, claimed.length);
+  const rest = await store.claim(400);
+  assert.deepEqual(new Set([...claimed, ...rest.map((row) => row.id)]), new Set(ids));
+  assert.equal(claimed.length + rest.length, 400);
+});
+
+databaseTest("a row that somebody else holds is passed over, not waited for", async ({ sql, store }) => {
+  const [held, free] = await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }), 2);
+  await sql.begin(async (tx) => {
+    await tx`select from public.webhook_deliveries where id = ${held!} for update`;
+    assert.deepEqual((await store.claim(10)).map((row) => row.id), [free]);
+  });
+});
+
+databaseTest("results are written once, and only by whom the row belongs to", async ({ sql, store }) => {
+  const [one, two] = await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }), 2);
+  await store.claim(10);
+  assert.equal(await store.record([delivered(one!), failed(two!)]), 2);
+  const [first, second] = await deliveries(sql);
+  assert.deepEqual([first?.status, first?.response_status, first?.response_body, first?.error_message], [
+    "delivered",
+    200,
+    "ok",
+    null,
+  ]);
+  assert.deepEqual([second?.status, second?.response_status, second?.error_message], [
+    "pending",
+    500,
+    "HTTP 500",
+  ]);
+  // The lease of the second ends, and another dispatcher takes it: the first one's late result changes nothing.
+  await age(sql, "2 seconds");
+  assert.deepEqual((await store.claim(10)).map((row) => row.attempt), [2]);
+  assert.equal(await store.record([delivered(two!, 1)]), 0);
+  assert.equal(await store.record([delivered(two!, 2)]), 1);
+  assert.equal(await store.record([failed(two!, 2)]), 0);
+  assert.equal((await deliveries(sql))[1]?.status, "delivered");
+  assert.equal(await store.record([]), 0);
+});
+
+databaseTest("what is left is counted, and what of it is due", async ({ sql, store }) => {
+  const endpoint = await insertEndpoint(sql, { url: URL });
+  await insertDeliveries(sql, endpoint, 3);
+  assert.deepEqual(await store.remaining(), { pending: 3, due: 3 });
+  const [row] = await store.claim(1);
+  assert.deepEqual(await store.remaining(), { pending: 3, due: 2 });
+  await store.record([delivered(row!.id)]);
+  assert.deepEqual(await store.remaining(), { pending: 2, due: 2 });
+});

@@ -1,0 +1,97 @@
+/** webhook-health: the numbers of the tables, and who may see what. */
+
+import assert from "node:assert/strict";
+import type postgres from "postgres";
+import { createHandler } from "../../functions/webhook-health/handler.ts";
+import { databaseTest, insertEndpoint, type TestDatabase } from "../support/database.ts";
+import { SECRET_KEY, testRuntime } from "../support/runtime.ts";
+
+async function health(database: TestDatabase, headers: Record<string, string> = {}, method = "GET") {
+  const request = new Request("http://localhost/webhook-health", { method, headers });
+  return await createHandler(testRuntime(database))(request);
+}
+
+interface Columns {
+  status: string;
+  count?: number;
+  ago?: string;
+  attempts?: number;
+  error?: string | null;
+}
+
+async function insert(sql: postgres.Sql, endpoint: string, columns: Columns): Promise<void> {
+  const { status, count = 1, ago = "1 minute", attempts = 1, error = null } = columns;
+  await sql`
+    insert into public.webhook_deliveries
+      (webhook_config_id, event_type, payload, status, attempts, error_message, created_at, last_attempt_at)
+    select ${endpoint}, 'order.paid', '{}', ${status}, ${attempts}, ${error}, now() - ${ago}::text::interval,
+      case when ${attempts}::integer > 0 then now() - ${ago}::text::interval end
+    from generate_series(1, ${count}::integer)`;
+}
+
+databaseTest("an empty system is healthy, and the answer has the documented shape", async (database) => {
+  const answer = await health(database);
+  assert.equal(answer.status, 200);
+  const none = { total: 0, pending: 0, delivered: 0, failed: 0 };
+  assert.deepEqual(await answer.json(), {
+    healthy: true,
+    reasons: [],
+    stats: { last_hour: none, last_24_hours: none },
+    circuit_breakers: { open: 0, configs: [] },
+  });
+});
+
+databaseTest("deliveries are counted by status and window", async (database) => {
+  const endpoint = await insertEndpoint(database.sql, { url: "https://a.example/" });
+  await insert(database.sql, endpoint, { status: "delivered", count: 140 });
+  await insert(database.sql, endpoint, { status: "pending", count: 5, attempts: 0, ago: "10 seconds" });
+  await insert(database.sql, endpoint, { status: "failed", count: 5, ago: "59 minutes", error: "HTTP 500" });
+  await insert(database.sql, endpoint, { status: "delivered", count: 7, ago: "23 hours" });
+  await insert(database.sql, endpoint, { status: "failed", count: 9, ago: "25 hours" });
+  const answer = await health(database);
+  assert.equal(answer.status, 200);
+  assert.deepEqual((await answer.json()).stats, {
+    last_hour: { total: 150, pending: 5, delivered: 140, failed: 5 },
+    last_24_hours: { total: 157, pending: 5, delivered: 147, failed: 5 },
+  });
+});
+
+databaseTest("due deliveries that nobody takes are unhealthy, waiting ones are not", async (database) => {
+  const endpoint = await insertEndpoint(database.sql, { url: "https://a.example/" });
+  await insert(database.sql, endpoint, { status: "pending", attempts: 0, ago: "6 minutes" });
+  const answer = await health(database);
+  assert.equal(answer.status, 503);
+  const { healthy, reasons } = await answer.json();
+  assert.equal(healthy, false);
+  assert.deepEqual(reasons.map((reason: { code: string }) => reason.code), ["dispatcher_not_running"]);
+  await database.sql`update public.webhook_deliveries
+    set attempts = 1, last_attempt_at = now(), error_message = 'HTTP 500'`;
+  assert.equal((await health(database)).status, 200);
+});
+
+databaseTest(
+  "endpoints that fail in a row are counted for all and named for callers with a key",
+  async (database) => {
+    const { sql } = database;
+    const broken = await insertEndpoint(sql, { name: "broken one", url: "https://a.example/" });
+    const recovered = await insertEndpoint(sql, { name: "recovered", url: "https://b.example/" });
+    await insert(sql, broken, { status: "delivered", ago: "3 minutes" });
+    await insert(sql, broken, { status: "pending", attempts: 2, error: "HTTP 500", ago: "1 minute" });
+    await insert(sql, broken, { status: "failed", attempts: 3, error: "HTTP 500", ago: "2 minutes" });
+    await insert(sql, recovered, { status: "failed", attempts: 9, error: "HTTP 500", ago: "2 minutes" });
+    await insert(sql, recovered, { status: "delivered", ago: "1 minute" });
+
+    const open = await (await health(database)).text();
+    assert.deepEqual(JSON.parse(open).circuit_breakers, { open: 1, configs: [] });
+    assert(!open.includes("broken one") && !open.includes(broken));
+    const named = await (await health(database, { apikey: SECRET_KEY })).json();
+    assert.deepEqual(named.circuit_breakers.configs, [
+      { endpoint_id: broken, name: "broken one", failures_in_a_row: 5 },
+    ]);
+  },
+);
+
+databaseTest("HEAD says it by its status, and POST is refused", async (database) => {
+  assert.equal((await health(database, {}, "HEAD")).status, 200);
+  assert.equal((await health(database, {}, "POST")).status, 405);
+});

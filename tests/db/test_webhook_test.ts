@@ -1,0 +1,129 @@
+/** test-webhook: what it sends, what it shows, what it leaves in the table. */
+
+import assert from "node:assert/strict";
+import { Webhook } from "standardwebhooks";
+import { createHandler } from "../../functions/test-webhook/handler.ts";
+import { databaseTest, deliveries, insertEndpoint } from "../support/database.ts";
+import { closedPort, withReceiver } from "../support/receiver.ts";
+import { post, testRuntime } from "../support/runtime.ts";
+
+const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+databaseTest("the admin pages' request reaches all subscribed endpoints", async (database) => {
+  await withReceiver(
+    () => new Response("thanks", { status: 202, headers: { "x-request": "7" } }),
+    async (receiver) => {
+      const { sql } = database;
+      const subscribed = await insertEndpoint(sql, {
+        url: receiver.url,
+        events: ["webhook.test"],
+        secret_key: SECRET,
+      });
+      await insertEndpoint(sql, { url: receiver.url, events: ["order.paid"] });
+      await insertEndpoint(sql, { url: receiver.url, events: ["webhook.test"], is_active: false });
+      const handler = createHandler(testRuntime(database));
+      const answer = await handler(post({ event_type: "webhook.test", event_data: {} }));
+      assert.equal(answer.status, 200);
+      const { deliveries: results, ...summary } = await answer.json();
+      assert.deepEqual(summary, { event_type: "webhook.test", total: 1, delivered: 1 });
+      assert.equal(results.length, 1);
+      const [result] = results;
+      assert.deepEqual([result.endpoint_id, result.status, result.error], [subscribed, "delivered", null]);
+      assert.equal(result.response.status, 202);
+      assert.equal(result.response.body, "thanks");
+      assert.equal(result.response.headers["x-request"], "7");
+      assert.equal(typeof result.duration_ms, "number");
+
+      assert.equal(receiver.received.length, 1);
+      const [received] = receiver.received;
+      // What it shows is what was sent.
+      assert.equal(result.request.body, received?.text);
+      for (const [name, value] of result.request.headers) {
+        assert.equal(received?.headers.get(name), value, name);
+      }
+      const envelope = new Webhook(SECRET).verify(received!.text, Object.fromEntries(received!.headers)) as {
+        event: string;
+        idempotency_key: string;
+      };
+      assert.deepEqual([envelope.event, envelope.idempotency_key], ["webhook.test", result.delivery_id]);
+      const [row] = await deliveries(sql);
+      assert.deepEqual([row?.id, row?.status, row?.attempts, row?.response_status], [
+        result.delivery_id,
+        "delivered",
+        1,
+        202,
+      ]);
+    },
+  );
+});
+
+databaseTest("each of the nine events has a sample, sent to one endpoint by id", async (database) => {
+  await withReceiver(undefined, async (receiver) => {
+    // Switched off: an endpoint is tested before it is switched on.
+    const id = await insertEndpoint(database.sql, { url: receiver.url, events: [], is_active: false });
+    const handler = createHandler(testRuntime(database));
+    const types = [
+      "user.joined_platform",
+      "user.joined_community",
+      "user.registered_event",
+      "user.cancelled_registration",
+      "user.posted_comment",
+      "user.flagged_comment",
+      "user.referred_user",
+      "discussion.auto_closed",
+      "discussion.extended",
+    ];
+    for (const event_type of types) {
+      const answer = await handler(post({ event_type, endpoint_id: id }));
+      assert.equal((await answer.json()).delivered, 1, event_type);
+    }
+    const envelopes = receiver.received.map((one) => JSON.parse(one.text));
+    assert.deepEqual(envelopes.map((envelope) => envelope.event), types);
+    assert.equal(envelopes[1].data.member_count, 42);
+    const own = {
+      event_type: "user.joined_community",
+      event_data: { community_id: "mine" },
+      endpoint_id: id,
+    };
+    await handler(post(own));
+    assert.deepEqual(JSON.parse(receiver.received.at(-1)!.text).data, { community_id: "mine" });
+  });
+});
+
+databaseTest("a failing endpoint is shown as it is and not tried again", async (database) => {
+  const { sql } = database;
+  const refused = await insertEndpoint(sql, { url: `http://127.0.0.1:${closedPort()}/` });
+  const wrong = await insertEndpoint(sql, { url: "ftp://example.com/" });
+  const handler = createHandler(testRuntime(database));
+  const test = async (endpoint_id: string) =>
+    (await (await handler(post({ endpoint_id }))).json()).deliveries[0];
+  const unanswered = await test(refused);
+  assert.deepEqual([unanswered.status, unanswered.response], ["failed", null]);
+  assert.match(unanswered.error, /^connection failed: .*; gave up after attempt 1$/);
+  assert.equal(unanswered.request.method, "POST");
+  const unsent = await test(wrong);
+  assert.deepEqual([unsent.status, unsent.request, unsent.response], ["failed", null, null]);
+  assert.match(unsent.error, /unsupported protocol "ftp"/);
+  assert.deepEqual((await deliveries(sql)).map((row) => row.status), ["failed", "failed"]);
+});
+
+databaseTest("wrong requests are named, and leave nothing behind", async (database) => {
+  const handler = createHandler(testRuntime(database));
+  const cases: [unknown, number, string][] = [
+    [{ event_type: "user.exploded" }, 400, "invalid_event_type"],
+    [{ event_type: 7 }, 400, "invalid_event_type"],
+    [{ event_data: "text" }, 400, "invalid_event_data"],
+    [{ event_data: [] }, 400, "invalid_event_data"],
+    [{ event_data: null }, 400, "invalid_event_data"],
+    [{ endpoint_id: "7" }, 400, "invalid_endpoint_id"],
+    [{ endpoint_id: crypto.randomUUID() }, 404, "unknown_endpoint"],
+    [{}, 404, "no_subscriber"],
+    [[], 400, "invalid_body"],
+  ];
+  for (const [body, status, code] of cases) {
+    const answer = await handler(post(body));
+    assert.deepEqual([answer.status, (await answer.json()).error.code], [status, code], JSON.stringify(body));
+  }
+  assert.equal((await handler(post({}, {}))).status, 401);
+  assert.equal((await deliveries(database.sql)).length, 0);
+});

@@ -1,0 +1,144 @@
+/** The delivery loop on its own: what it claims, sends and writes, with a store in memory. */
+
+import assert from "node:assert/strict";
+import { type ClaimedRow, Dispatcher, type RowUpdate } from "../../functions/_shared/core.ts";
+import { drain, type DrainOptions } from "../../functions/_shared/drain.ts";
+
+function row(n: number): ClaimedRow {
+  return {
+    id: String(n),
+    event_type: "order.paid",
+    payload: "{}",
+    attempt: 1,
+    created_at: "",
+    endpoint_id: "e",
+    url: "https://a.example/",
+    secret_key: null,
+    is_active: true,
+  };
+}
+
+interface Setting {
+  count: number;
+  options?: Partial<DrainOptions>;
+}
+
+/** Drains `count` rows that all succeed, but for what `options` say. */
+function setting({ count, options = {} }: Setting) {
+  const queue = Array.from({ length: count }, (_, n) => row(n));
+  const written: RowUpdate[] = [];
+  const seen = { claims: [] as number[], underWay: 0, mostUnderWay: 0 };
+  const all: DrainOptions = {
+    store: {
+      claim: (limit) => {
+        seen.claims.push(limit);
+        return Promise.resolve(queue.splice(0, limit));
+      },
+      record: (updates) => {
+        written.push(...updates);
+        return Promise.resolve(updates.length);
+      },
+    },
+    dispatcher: new Dispatcher(3, 1_000),
+    send: async () => {
+      seen.mostUnderWay = Math.max(seen.mostUnderWay, ++seen.underWay);
+      await Promise.resolve();
+      seen.underWay--;
+      return { outcome: { answered: { status: 200, location: null, body: "" } }, headers: {}, durationMs: 0 };
+    },
+    now: () => 0,
+    log: () => {},
+    concurrency: 4,
+    timeBudgetMs: 1_000,
+    ...options,
+  };
+  return { run: () => drain(all), queue, written, seen };
+}
+
+Deno.test("goes on until nothing is due, within its concurrency", async () => {
+  const { run, written, seen } = setting({ count: 50 });
+  assert.deepEqual(await run(), { delivered: 50, retrying: 0, exhausted: 0, superseded: 0 });
+  assert.equal(new Set(written.map(({ id }) => id)).size, 50);
+  assert.equal(written.length, 50);
+  assert(seen.mostUnderWay <= 4, String(seen.mostUnderWay));
+  assert(Math.max(...seen.claims) <= 4);
+});
+
+Deno.test("nothing due is nothing done", async () => {
+  const { run, seen } = setting({ count: 0 });
+  assert.deepEqual(await run(), { delivered: 0, retrying: 0, exhausted: 0, superseded: 0 });
+  assert.equal(seen.claims.length, 1);
+});
+
+Deno.test("claims no more once its time is spent, and finishes what it has", async () => {
+  let clock = 0;
+  const { run, queue, written } = setting({ count: 50, options: { now: () => clock, timeBudgetMs: 10 } });
+  const draining = run();
+  clock = 10;
+  assert.equal((await draining).delivered, 4);
+  assert.equal(written.length, 4);
+  assert.equal(queue.length, 46);
+});
+
+Deno.test("failures and refusals are counted apart", async () => {
+  const rows = [row(1), { ...row(2), attempt: 3 }, { ...row(3), endpoint_id: "f", url: "ftp://x" }, row(4)];
+  const { run, written } = setting({
+    count: 0,
+    options: {
+      store: {
+        claim: () => Promise.resolve(rows.splice(0)),
+        record: (updates) => {
+          written.push(...updates);
+          return Promise.resolve(updates.length);
+        },
+      },
+      send: (request) => {
+        const status = request.headers.some(([name, value]) => name === "webhook-id" && value === "4")
+          ? 200
+          : 500;
+        const outcome = { answered: { status, location: null, body: "" } };
+        return Promise.resolve({ outcome, headers: {}, durationMs: 0 });
+      },
+    },
+  });
+  assert.deepEqual(await run(), { delivered: 1, retrying: 1, exhausted: 2, superseded: 0 });
+  assert.equal(written.length, 4);
+});
+
+Deno.test("a failing claim ends the run with its error, after what is under way is written", async () => {
+  let claims = 0;
+  const { run, written } = setting({
+    count: 0,
+    options: {
+      store: {
+        claim: () => ++claims === 1 ? Promise.resolve([row(1), row(2)]) : Promise.reject(new Error("gone")),
+        record: (updates) => {
+          written.push(...updates);
+          return Promise.resolve(updates.length);
+        },
+      },
+      concurrency: 2,
+    },
+  });
+  await assert.rejects(run, /gone/);
+  assert.equal(written.length, 2);
+});
+
+Deno.test("results that another dispatcher has overtaken are counted and logged", async () => {
+  const logged: string[] = [];
+  const { run } = setting({
+    count: 0,
+    options: {
+      store: {
+        claim: (() => {
+          const rows = [[row(1)], []];
+          return () => Promise.resolve(rows.shift() ?? []);
+        })(),
+        record: () => Promise.resolve(0),
+      },
+      log: (_level, message) => logged.push(message),
+    },
+  });
+  assert.equal((await run()).superseded, 1);
+  assert.deepEqual(logged, ["results_superseded"]);
+});

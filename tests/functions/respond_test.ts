@@ -1,0 +1,72 @@
+/** What surrounds every handler: methods, bodies, errors that leak nothing. */
+
+import assert from "node:assert/strict";
+import { guarded, jsonObject, RequestError } from "../../functions/_shared/respond.ts";
+import { createLog, type Fields } from "../../functions/_shared/log.ts";
+import { createRuntime } from "../../functions/_shared/runtime.ts";
+import { createHandler as createDispatcher } from "../../functions/webhook-dispatcher/handler.ts";
+import { createHandler as createHealth } from "../../functions/webhook-health/handler.ts";
+import { closedPort } from "../support/receiver.ts";
+
+const request = (method: string, body?: string) =>
+  new Request("http://localhost/", { method, body: body ?? null });
+
+Deno.test("only the named methods are answered", async () => {
+  const handler = guarded(["POST"], () => {}, () => Promise.resolve(new Response("ok")));
+  assert.equal((await handler(request("POST"))).status, 200);
+  const refused = await handler(request("GET"));
+  assert.equal(refused.status, 405);
+  assert.deepEqual(await refused.json(), { error: { code: "method_not_allowed", message: "Use POST." } });
+});
+
+Deno.test("what went wrong inside goes to the log and not to the caller", async () => {
+  const logged: Fields[] = [];
+  const handler = guarded(["POST"], (_level, _message, fields = {}) => logged.push(fields), () => {
+    throw new Error('relation "secrets" does not exist');
+  });
+  const answer = await handler(request("POST"));
+  assert.equal(answer.status, 500);
+  assert(!(await answer.text()).includes("secrets"));
+  assert.equal(logged[0]?.error, 'Error: relation "secrets" does not exist');
+});
+
+Deno.test("a body is a JSON object or nothing", async () => {
+  assert.deepEqual(await jsonObject(request("POST")), {});
+  assert.deepEqual(await jsonObject(request("POST", ' {"a": 1} ')), { a: 1 });
+  for (const body of ["[]", "null", "1", "{", "text"]) {
+    await assert.rejects(jsonObject(request("POST", body)), (error) => {
+      assert(error instanceof RequestError);
+      return error.status === 400 && error.code === "invalid_body";
+    });
+  }
+});
+
+Deno.test("a log line is one JSON object", () => {
+  const lines: string[] = [];
+  createLog("webhook-dispatcher", (line) => lines.push(line))("warn", "two\nlines", { count: 2 });
+  assert.equal(lines.length, 1);
+  assert(!lines[0]!.includes("\n"));
+  const { ts, ...rest } = JSON.parse(lines[0]!);
+  assert.equal(new Date(ts).toISOString(), ts);
+  assert.deepEqual(rest, { level: "warn", msg: "two\nlines", function: "webhook-dispatcher", count: 2 });
+});
+
+Deno.test("a missing or unreachable database is one clear answer", async () => {
+  const variables: Record<string, string> = { SUPABASE_SERVICE_ROLE_KEY: "key" };
+  const runtime = () => ({ ...createRuntime("test", (name) => variables[name]), log: () => {} });
+  const call = () =>
+    createDispatcher(runtime())(
+      new Request("http://localhost/", { method: "POST", headers: { apikey: "key" } }),
+    );
+  const missing = await call();
+  assert.equal(missing.status, 500);
+  assert.match((await missing.json()).error.message, /SUPABASE_DB_URL is not set/);
+
+  variables.SUPABASE_DB_URL = `postgresql://postgres:hidden-password@127.0.0.1:${closedPort()}/postgres`;
+  for (const answer of [await call(), await createHealth(runtime())(request("GET"))]) {
+    assert.equal(answer.status, 503);
+    const text = await answer.text();
+    assert.equal(JSON.parse(text).error.code, "database");
+    assert(!text.includes("hidden-password"));
+  }
+});

@@ -1,0 +1,176 @@
+/** HTTP on the wire: what a receiver sees, verified by a library that is not ours, and every way it can go wrong. */
+
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { Webhook } from "standardwebhooks";
+import { type ClaimedRow, Dispatcher, type HttpRequest } from "../../functions/_shared/core.ts";
+import { send } from "../../functions/_shared/transport/http.ts";
+import { closedPort, type Received, withReceiver } from "../support/receiver.ts";
+
+const WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const PAYLOAD =
+  '{"data": {"big": 12345678901234567890, "money": 1.10, "name": "Zoë 🎲 \\u0001"}, "event": "order.paid", "request_id": "4bf92f35-77b3-4da6-a3ce-929d0e0e4736"}';
+
+function planned(url: string, secret: string | null): HttpRequest {
+  const row: ClaimedRow = {
+    id: "0a6e3f6e-4f0e-4a58-9d2f-9a1b2c3d4e5f",
+    event_type: "order.paid",
+    payload: PAYLOAD,
+    attempt: 1,
+    created_at: "2026-01-29T10:00:00.000000Z",
+    endpoint_id: "e",
+    url,
+    secret_key: secret,
+    is_active: true,
+  };
+  return new Dispatcher(3, 5_000).plan([row], Date.now()).batches[0]!.request;
+}
+
+function request(url: string): HttpRequest {
+  return { url, method: "POST", headers: [["Content-Type", "application/json"]], body: "{}" };
+}
+
+/** Sends one signed delivery and returns what the receiver got. */
+async function deliver(secret: string | null): Promise<Received> {
+  let received: Received | undefined;
+  await withReceiver(undefined, async (receiver) => {
+    const { outcome } = await send(planned(`${receiver.url}/hook?a=b`, secret), 5_000);
+    assert.deepEqual(outcome, { answered: { status: 200, location: null, body: "ok" } });
+    received = receiver.received[0];
+  });
+  return received!;
+}
+
+const headersOf = (received: Received) => Object.fromEntries(received.headers);
+
+Deno.test("a receiver sees the envelope to the byte, with the documented headers", async () => {
+  const received = await deliver(WHSEC);
+  assert.equal(received.method, "POST");
+  assert.equal(received.path, "/hook?a=b");
+  assert(received.text.startsWith(PAYLOAD.slice(0, -1)), received.text);
+  const { idempotency_key, trace_id } = JSON.parse(received.text);
+  assert.equal(idempotency_key, "0a6e3f6e-4f0e-4a58-9d2f-9a1b2c3d4e5f");
+  assert.equal(trace_id, "4bf92f3577b34da6a3ce929d0e0e4736");
+  assert.equal(received.headers.get("content-type"), "application/json");
+  assert.equal(received.headers.get("webhook-id"), idempotency_key);
+  assert.equal(received.headers.get("idempotency-key"), idempotency_key);
+  assert.match(received.headers.get("traceparent")!, new RegExp(`^00-${trace_id}-[0-9a-f]{16}-01$`));
+  assert.match(received.headers.get("user-agent")!, /^supabase-webhooks\/\d+\.\d+\.\d+$/);
+});
+
+Deno.test("standardwebhooks verifies a whsec_ secret, a plain one, and each of several", async () => {
+  const raw = (secret: string) => new Webhook(secret, { format: "raw" });
+  const plain = "a-plain-secret";
+  const cases: [string, Webhook[]][] = [
+    [WHSEC, [new Webhook(WHSEC)]],
+    [plain, [raw(plain)]],
+    [`${plain} ${WHSEC}`, [raw(plain), new Webhook(WHSEC)]],
+    ["correct horse battery staple", [raw("correct horse battery staple")]],
+  ];
+  for (const [secret, verifiers] of cases) {
+    const received = await deliver(secret);
+    for (const verifier of verifiers) {
+      assert.equal(
+        (verifier.verify(received.text, headersOf(received)) as { event: string }).event,
+        "order.paid",
+      );
+    }
+    assert.throws(() => raw("another-secret").verify(received.text, headersOf(received)));
+  }
+});
+
+Deno.test("an altered or old request does not verify", async () => {
+  const received = await deliver(WHSEC);
+  const verifier = new Webhook(WHSEC);
+  const headers = headersOf(received);
+  assert.throws(() => verifier.verify(received.text.replace("1.10", "1.20"), headers));
+  const old = String(Number(headers["webhook-timestamp"]) - 301);
+  assert.throws(() => verifier.verify(received.text, { ...headers, "webhook-timestamp": old }));
+  assert.throws(() => verifier.verify(received.text, { ...headers, "webhook-id": "another" }));
+});
+
+Deno.test("X-Webhook-Signature is what receivers check today", async () => {
+  for (
+    const [secret, key] of [[WHSEC, WHSEC], ["plain", "plain"], [`a-plain-secret ${WHSEC}`, "a-plain-secret"]]
+  ) {
+    const received = await deliver(secret!);
+    const expected = createHmac("sha256", key!).update(received.body).digest("hex");
+    assert.equal(received.headers.get("x-webhook-signature"), `sha256=${expected}`);
+  }
+});
+
+Deno.test("an endpoint without a secret gets no signature", async () => {
+  const received = await deliver(null);
+  assert.equal(received.headers.get("x-webhook-signature"), null);
+  assert.equal(received.headers.get("webhook-signature"), null);
+});
+
+Deno.test("a redirect is not followed, and its location is kept", async () => {
+  await withReceiver(
+    () => new Response(null, { status: 307, headers: { location: "/elsewhere" } }),
+    async (receiver) => {
+      const { outcome } = await send(request(receiver.url), 5_000);
+      assert.deepEqual(outcome, { answered: { status: 307, location: "/elsewhere", body: "" } });
+      assert.equal(receiver.received.length, 1);
+    },
+  );
+});
+
+Deno.test("a receiver that does not answer is a time-out", async () => {
+  const release = Promise.withResolvers<Response>();
+  await withReceiver(() => release.promise, async (receiver) => {
+    const { outcome } = await send(request(receiver.url), 50);
+    assert.deepEqual(outcome, { timedOut: { afterMs: 50 } });
+    release.resolve(new Response());
+  });
+});
+
+Deno.test("nobody listening is a failed connection, and its reason shows no query", async () => {
+  const { outcome } = await send(request(`http://127.0.0.1:${closedPort()}/hook?token=hidden`), 5_000);
+  assert("connectionFailed" in outcome);
+  assert(!outcome.connectionFailed.reason.includes("hidden"), outcome.connectionFailed.reason);
+  assert.match(outcome.connectionFailed.reason, /refused/i);
+});
+
+Deno.test("an answer without an end is read only as far as a row keeps of it", async () => {
+  let cancelled = false;
+  const endless = () =>
+    new Response(
+      new ReadableStream({
+        pull: (controller) => controller.enqueue(new TextEncoder().encode("x".repeat(1_024))),
+        cancel: () => {
+          cancelled = true;
+        },
+      }),
+    );
+  await withReceiver(endless, async (receiver) => {
+    const { outcome } = await send(request(receiver.url), 5_000);
+    assert("answered" in outcome);
+    assert.equal(outcome.answered.status, 200);
+    assert(outcome.answered.body.length >= 1_000);
+  });
+  assert(cancelled);
+});
+
+Deno.test("an answer whose body breaks off is an answer", async () => {
+  const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  const serving = (async () => {
+    const connection = await listener.accept();
+    await connection.read(new Uint8Array(4_096));
+    await connection.write(
+      new TextEncoder().encode("HTTP/1.1 202 Accepted\r\ncontent-length: 100\r\n\r\nbegun"),
+    );
+    connection.close();
+  })();
+  const { outcome } = await send(request(`http://127.0.0.1:${listener.addr.port}/`), 5_000);
+  await serving;
+  listener.close();
+  assert.deepEqual(outcome, { answered: { status: 202, location: null, body: "begun" } });
+});
+
+Deno.test("bytes that are no text do not harm", async () => {
+  await withReceiver(() => new Response(new Uint8Array([0x61, 0xff, 0x00])), async (receiver) => {
+    const { outcome } = await send(request(receiver.url), 5_000);
+    assert.deepEqual(outcome, { answered: { status: 200, location: null, body: "a\ufffd\0" } });
+  });
+});

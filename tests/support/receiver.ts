@@ -1,0 +1,69 @@
+/**
+ * Somebody's receiver on loopback. It keeps what it gets, to the byte.
+ *
+ * @module
+ */
+
+export interface Received {
+  method: string;
+  path: string;
+  headers: Headers;
+  body: Uint8Array;
+  text: string;
+}
+
+export interface Receiver {
+  url: string;
+  received: Received[];
+  /** Resolves when this many requests have come in. */
+  arrived: (count: number) => Promise<void>;
+  stop: () => Promise<void>;
+}
+
+export type Answer = (request: Received, count: number) => Response | Promise<Response>;
+
+/** Starts a receiver; by default it answers 200. `count` counts the requests from 1. */
+export function startReceiver(answer: Answer = () => new Response("ok")): Receiver {
+  const received: Received[] = [];
+  const waiting: { count: number; resolve: () => void }[] = [];
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request) => {
+    const body = new Uint8Array(await request.arrayBuffer());
+    const { pathname, search } = new URL(request.url);
+    const one: Received = {
+      method: request.method,
+      path: pathname + search,
+      headers: request.headers,
+      body,
+      text: new TextDecoder("utf-8", { fatal: true }).decode(body),
+    };
+    received.push(one);
+    const count = received.length;
+    for (const wait of waiting) if (wait.count <= count) wait.resolve();
+    return await answer(one, count);
+  });
+  return {
+    url: `http://127.0.0.1:${server.addr.port}`,
+    received,
+    arrived: (count) =>
+      new Promise((resolve) => received.length >= count ? resolve() : waiting.push({ count, resolve })),
+    stop: () => server.shutdown(),
+  };
+}
+
+/** Runs with a receiver and stops it afterwards. */
+export async function withReceiver(answer: Answer | undefined, body: (receiver: Receiver) => Promise<void>) {
+  const receiver = startReceiver(answer);
+  try {
+    await body(receiver);
+  } finally {
+    await receiver.stop();
+  }
+}
+
+/** A port on loopback where nothing listens. */
+export function closedPort(): number {
+  const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  const { port } = listener.addr;
+  listener.close();
+  return port;
+}

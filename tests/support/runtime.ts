@@ -1,0 +1,33 @@
+/**
+ * The functions' own wiring, with a test's database and variables.
+ *
+ * @module
+ */
+
+import { createRuntime, type Runtime } from "../../functions/_shared/runtime.ts";
+import type { TestDatabase } from "./database.ts";
+
+export const SECRET_KEY = "sb_secret_for-tests-only";
+export const SERVICE_ROLE_KEY = "a-service-role-key-for-tests-only";
+
+export function testRuntime(
+  database: Pick<TestDatabase, "url" | "store">,
+  variables: Record<string, string> = {},
+): Runtime {
+  const all: Record<string, string> = {
+    SUPABASE_DB_URL: database.url,
+    SUPABASE_SECRET_KEYS: JSON.stringify({ default: SECRET_KEY }),
+    SUPABASE_SERVICE_ROLE_KEY: SERVICE_ROLE_KEY,
+    ...variables,
+  };
+  return { ...createRuntime("test", (name) => all[name]), log: () => {}, store: () => database.store };
+}
+
+/** A call as a scheduler makes it. */
+export function post(body?: unknown, headers: Record<string, string> = { apikey: SECRET_KEY }): Request {
+  return new Request("http://localhost/function", {
+    method: "POST",
+    headers,
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+}

@@ -1,0 +1,237 @@
+/** The module through its boundary: the vectors that the Rust tests read, each shape there and back, errors. */
+
+import assert from "node:assert/strict";
+import * as core from "../../functions/_shared/core.ts";
+
+const encode = (text: string) => new TextEncoder().encode(text);
+
+async function vectors<T>(name: string): Promise<T[]> {
+  return JSON.parse(await Deno.readTextFile(new URL(`../vectors/${name}.json`, import.meta.url)));
+}
+
+/** What a call throws, with its code. */
+function thrown(call: () => unknown): { name: string; code: string; message: string } {
+  try {
+    call();
+  } catch (error) {
+    assert(error instanceof Error);
+    return error as unknown as { name: string; code: string; message: string };
+  }
+  throw new Error("nothing was thrown");
+}
+
+const row: core.ClaimedRow = {
+  id: "0a6e3f6e-4f0e-4a58-9d2f-9a1b2c3d4e5f",
+  event_type: "order.paid",
+  payload: '{"event": "order.paid", "data": {"n": 12345678901234567890, "d": 1.10}}',
+  attempt: 1,
+  created_at: "2026-01-29T10:00:00.000000Z",
+  endpoint_id: "e",
+  url: "https://a.example/hook",
+  secret_key: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+  is_active: true,
+};
+const attempts = [{ deliveryId: row.id, attempt: 1 }];
+
+Deno.test("signatures equal the vectors and verify", async () => {
+  interface Case {
+    name: string;
+    secret_key: string;
+    id: string;
+    timestamp: number;
+    body: string;
+    webhook_signature: string;
+    x_webhook_signature: string;
+  }
+  const cases = await vectors<Case>("signatures");
+  assert.equal(cases.length, 6);
+  for (const { name, secret_key, id, timestamp, body, ...expected } of cases) {
+    const bytes = encode(body);
+    const signature = core.standardSignature(secret_key, id, timestamp, bytes);
+    assert.equal(signature, expected.webhook_signature, name);
+    assert.equal(core.bodySignature(secret_key, bytes), expected.x_webhook_signature, name);
+    core.verifySignature(secret_key, id, String(timestamp), expected.webhook_signature, bytes, timestamp);
+  }
+  assert.equal(cases[0]?.webhook_signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+  assert.equal(core.standardSignature("", "id", 1, encode("")), undefined);
+});
+
+Deno.test("the HMAC cases of RFC 4231 pass, and WebCrypto agrees", async () => {
+  interface Case {
+    name: string;
+    key_hex: string;
+    data_hex: string;
+    mac_hex: string;
+  }
+  const cases = await vectors<Case>("hmac-sha256-rfc4231");
+  assert.equal(cases.length, 7);
+  const bytes = (hex: string) => Uint8Array.from(hex.match(/../g) ?? [], (digits) => parseInt(digits, 16));
+  let signed = 0;
+  for (const { name, key_hex, data_hex, mac_hex } of cases) {
+    const key = bytes(key_hex);
+    const oracle = await crypto.subtle.importKey("raw", key, { name: "HMAC", hash: "SHA-256" }, false, [
+      "sign",
+    ]);
+    const mac = new Uint8Array(await crypto.subtle.sign("HMAC", oracle, bytes(data_hex)));
+    const hex = Array.from(mac, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    assert(hex.startsWith(mac_hex), name);
+    // A body signature's key is text without blanks: the cases whose key is such a text go through it.
+    const text = new TextDecoder().decode(key);
+    if (
+      !/[ \t\r\n]/.test(text) && encode(text).length === key.length &&
+      encode(text).every((byte, at) => byte === key[at])
+    ) {
+      assert.equal(core.bodySignature(text, bytes(data_hex)), `sha256=${hex}`, name);
+      signed++;
+    }
+  }
+  assert.equal(signed, 3);
+});
+
+Deno.test("target URLs are judged as the vectors have it, by the runtime's own parser", async () => {
+  const cases = await vectors<{ url: string; protocol?: string; error?: string }>("targets");
+  assert.equal(cases.length, 46);
+  for (const { url, protocol, error } of cases) {
+    if (protocol !== undefined) {
+      assert.equal(core.checkTargetUrl(url), protocol, url);
+      assert.equal(core.protocolFromUrl(url), protocol, url);
+    } else {
+      const { name, message } = thrown(() => core.checkTargetUrl(url));
+      assert.equal(name, "TargetError", url);
+      assert.equal(message, error, url);
+    }
+  }
+});
+
+Deno.test("a claimed row becomes a request, and its outcome a row update", () => {
+  const dispatcher = new core.Dispatcher(3, 10_000);
+  const plan = dispatcher.plan(
+    [row, { ...row, url: null, endpoint_id: null, is_active: null }],
+    1_769_680_800_000,
+  );
+  assert.equal(plan.batches.length, 1);
+  const { request, ...batch } = plan.batches[0]!;
+  assert.deepEqual(batch, { endpointId: "e", attempts, timeoutMs: 10_000 });
+  assert.equal(request.url, row.url);
+  assert.equal(request.method, "POST");
+  assert(request.body.startsWith(row.payload.slice(0, -1)), request.body);
+  const headers = new Headers(request.headers);
+  core.verifySignature(
+    row.secret_key!,
+    headers.get("webhook-id")!,
+    headers.get("webhook-timestamp")!,
+    headers.get("webhook-signature")!,
+    encode(request.body),
+    1_769_680_800,
+  );
+  assert.deepEqual(plan.refused, [{
+    id: row.id,
+    attempt: 1,
+    status: "failed",
+    response_status: null,
+    response_body: null,
+    error_message: "not sent: endpoint: there is none with this webhook_config_id",
+  }]);
+
+  const outcomes: core.Outcome[] = [
+    { answered: { status: 204, location: null, body: "é" } },
+    { answered: { status: 302, location: "https://b.example/", body: "" } },
+    { timedOut: { afterMs: 10_000 } },
+    { connectionFailed: { reason: "refused" } },
+  ];
+  const updates = dispatcher.settle(outcomes.map((outcome) => ({ attempts, outcome })), 0);
+  assert.deepEqual(updates.map((update) => [update.status, update.response_status, update.error_message]), [
+    ["delivered", 204, null],
+    [
+      "pending",
+      302,
+      "HTTP 302: redirects are not followed; it names https://b.example/; attempt 1 of 3, next in 2 s",
+    ],
+    ["pending", null, "timed out after 10000 ms; attempt 1 of 3, next in 2 s"],
+    ["pending", null, "connection failed: refused; attempt 1 of 3, next in 2 s"],
+  ]);
+  assert.equal(updates[0]?.response_body, "é");
+  assert.deepEqual([...dispatcher.retryDelaysMs()], [2_000, 4_000, 8_000, 16_000, 32_000, 60_000]);
+  assert.equal(core.exponentialDelayMs(10), 60_000);
+});
+
+Deno.test("settings come from variables, and wrong ones are named", () => {
+  const variables: Record<string, string> = { WEBHOOK_CONCURRENCY: "7", WEBHOOK_LEASE: "soon" };
+  const { errors, ...settings } = core.readSettings((name) => variables[name]);
+  assert.deepEqual(settings, {
+    maxAttempts: 10,
+    concurrency: 7,
+    requestTimeoutMs: 10_000,
+    leaseMs: 60_000,
+    timeBudgetMs: 50_000,
+    closeLookbackMs: 86_400_000,
+  });
+  assert.equal(errors.length, 1);
+  assert.match(errors[0]!, /^WEBHOOK_LEASE: expected a time like .*, got "soon"; using 60000ms$/);
+});
+
+Deno.test("health facts become a report", () => {
+  const none = { total: 0, pending: 0, delivered: 0, failed: 0 };
+  const failing = [{ endpoint_id: "e", name: "n", failures_in_a_row: 6 }];
+  const report = core.judgeHealth({
+    last_hour: { total: 12, pending: 1, delivered: 5, failed: 6 },
+    last_24_hours: none,
+    pending: 1,
+    due_for_ms: null,
+    failing,
+  });
+  assert.deepEqual(report, {
+    healthy: false,
+    reasons: [
+      { code: "failure_rate", message: "6 of 11 deliveries failed in the last hour" },
+      { code: "circuit_breaker", message: "1 endpoints failed 5 or more times in a row" },
+    ],
+    stats: { last_hour: { total: 12, pending: 1, delivered: 5, failed: 6 }, last_24_hours: none },
+    circuit_breakers: { open: 1, configs: failing },
+  });
+});
+
+Deno.test("new envelopes and samples are JSON of the documented shape", () => {
+  const text = core.composeEnvelope({
+    eventType: "webhook.test",
+    timestamp: "2026-01-29T10:00:00.000Z",
+    data: '{"n": 1.10}',
+    requestId: "r",
+  });
+  assert.equal(
+    text,
+    '{"event":"webhook.test","timestamp":"2026-01-29T10:00:00.000Z","actor_user_id":null,"data":{"n": 1.10},"request_id":"r"}',
+  );
+  const types = core.applicationEventTypes();
+  assert.equal(types.length, 9);
+  for (const type of types) assert.equal(typeof JSON.parse(core.sampleData(type)!), "object", type);
+  assert.equal(core.sampleData("webhook.test"), undefined);
+});
+
+Deno.test("errors have a name, a code and a message", () => {
+  const wrong = (call: () => unknown) => {
+    const { name, code } = thrown(call);
+    return `${name} ${code}`;
+  };
+  const verify = (timestamp: string, now: number, secret = "s") => () =>
+    core.verifySignature(secret, "id", timestamp, "v1,", encode(""), now);
+  assert.equal(wrong(() => core.protocolFromUrl("ftp://x")), "TargetError unsupported_scheme");
+  assert.equal(wrong(() => core.checkTargetUrl("")), "TargetError empty");
+  assert.equal(wrong(verify("1", 1, "")), "VerifyError missing_secret");
+  assert.equal(wrong(verify("x", 1)), "VerifyError invalid_timestamp");
+  assert.equal(wrong(verify("1", 1_000)), "VerifyError too_old");
+  assert.equal(wrong(verify("1000", 1)), "VerifyError too_new");
+  assert.equal(wrong(verify("1", 1)), "VerifyError no_match");
+  const envelope = { eventType: "x", timestamp: "", data: "{", requestId: "" };
+  assert.equal(wrong(() => core.composeEnvelope(envelope)), "EnvelopeError not_json");
+  // What TypeScript would refuse is an error, not a crash, and the module works on.
+  const dispatcher = new core.Dispatcher(3, 10_000);
+  assert.equal(wrong(() => dispatcher.plan([{} as core.ClaimedRow], 0)), "ShapeError shape");
+  assert.equal(dispatcher.plan([row], 0).batches.length, 1);
+});
+
+Deno.test("keys are compared whole", () => {
+  assert(core.keyMatches("a-key", ["other", "a-key"]));
+  assert(!core.keyMatches("a-ke", ["a-key"]));
+  assert(!core.keyMatches("", [""]));
+});
