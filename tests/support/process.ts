@@ -14,14 +14,17 @@ export interface FunctionProcess {
   end: (signal: Deno.Signal) => Promise<void>;
 }
 
+const FUNCTIONS = new URL("../../functions", import.meta.url).pathname;
+
+/** `folder` is where the functions lie. */
 export async function startFunction(
   name: string,
   databaseUrl: string,
   variables: Record<string, string> = {},
+  folder = FUNCTIONS,
 ): Promise<FunctionProcess> {
-  const entry = new URL(`../../functions/${name}/index.ts`, import.meta.url).pathname;
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--allow-env", "--allow-net", entry],
+    args: ["run", "--no-prompt", "--allow-env", "--allow-net", `${folder}/${name}/index.ts`],
     env: {
       SUPABASE_DB_URL: databaseUrl,
       SUPABASE_SECRET_KEYS: JSON.stringify({ default: SECRET_KEY }),
