@@ -1,0 +1,159 @@
+/**
+ * `npm test`: the whole gate, or one part of it: `npm test -- PART`. `npm run check` is its quick half.
+ */
+
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { endPostgres, postgresUrl } from "./gate-database.mjs";
+import { Report } from "./report.mjs";
+import { Failure, run } from "./say.mjs";
+import { DENO_ENV, denoPath, installPackages, ROOT } from "./setup.mjs";
+
+const DEBIAN_POSTGRES_15 = "/usr/lib/postgresql/15/bin";
+const TESTS = join(ROOT, "tests");
+
+const report = new Report();
+let coreIsBuilt = false;
+
+const PARTS = {
+  async rust() {
+    const cargo = (name, ...args) => report.step(name, "cargo", args);
+    await cargo("Rust is formatted", "fmt", "--all", "--check");
+    await cargo(
+      "clippy has nothing to say",
+      ...["clippy", "--workspace", "--all-targets", "--all-features", "--locked", "--", "-D", "warnings"],
+    );
+    await cargo("licences and sources of the crates are allowed", "xtask", "licences");
+    if (spawnSync("cargo", ["deny", "--version"]).status === 0) {
+      await cargo("no crate has a known advisory", "deny", "--all-features", "check", "advisories");
+    } else {
+      report.skip("advisories of the crates", "cargo-deny is not installed, and its database needs a network");
+    }
+    const tests = ["--workspace", "--all-features", "--locked"];
+    if (spawnSync("cargo", ["nextest", "--version"]).status === 0) {
+      await report.suite("Rust tests", "cargo", ["nextest", "run", ...tests], nextestCounts);
+    } else {
+      await report.suite("Rust tests", "cargo", ["test", "--all-targets", ...tests], cargoTestCounts);
+    }
+    const env = { RUSTDOCFLAGS: "-D warnings" };
+    await report.step("Rust's documentation builds", "cargo", ["doc", "--workspace", "--no-deps", "--locked"], { env });
+  },
+
+  async wasm(levels) {
+    await report.step("the WASM modules build within their size", "cargo", ["xtask", "build"], { show: /bytes|up to date/ });
+    await denoTests(levels, "wasm");
+  },
+
+  async functions(levels) {
+    await needsCore();
+    const deno = await denoPath();
+    const config = ["--config", "functions/deno.json"];
+    await report.step("TypeScript is formatted", deno, ["fmt", "--check", ...config, "functions", "tests"]);
+    await report.step("deno lint has nothing to say", deno, ["lint", ...config, "functions", "tests"]);
+    for (const level of levels) {
+      const entries = ["webhook-dispatcher", "close-expired-discussions", "webhook-health", "test-webhook"]
+        .map((name) => `${name}/index.ts`);
+      await report.step(`the functions' types fit (Deno ${level})`, await denoPath(level), ["check", "--frozen", ...entries], {
+        cwd: join(ROOT, "functions"),
+      });
+    }
+    await report.step("the tests' types fit", deno, ["check", "."], { cwd: TESTS });
+    await denoTests(levels, "functions");
+  },
+
+  async db(levels) {
+    await needsCore();
+    const url = await postgresUrl();
+    for (const level of levels) await denoTests([level], "db", { url, note: "PostgreSQL 17" });
+    if (existsSync(DEBIAN_POSTGRES_15)) {
+      await denoTests(["newest"], "db", { url: await postgresUrl(DEBIAN_POSTGRES_15), note: "PostgreSQL 15" });
+    } else {
+      report.skip("db on PostgreSQL 15", `there is none in ${DEBIAN_POSTGRES_15} (Debian: postgresql-15)`);
+    }
+  },
+
+  async protocols(levels) {
+    await needsCore();
+    await denoTests(levels, "protocols");
+  },
+
+  async deploy(levels) {
+    await needsCore();
+    await denoTests(levels, "deploy", { url: await postgresUrl() });
+    await report.step("npm start -- --once delivers nine of nine", process.execPath, await startArguments(), {
+      show: /"events":9,"delivered":9/,
+    });
+  },
+
+  async chaos(levels) {
+    await needsCore();
+    await denoTests(levels, "chaos", { url: await postgresUrl() });
+  },
+};
+
+await run(async () => {
+  const { quick, names } = readArguments(process.argv.slice(2));
+  await installPackages();
+  const levels = quick ? ["newest"] : ["newest", "hosted"];
+  try {
+    for (const name of names) {
+      report.part(name);
+      await PARTS[name](levels).catch((error) => report.broke(name, error));
+    }
+  } finally {
+    await endPostgres();
+    report.close();
+  }
+  if (report.failed > 0) process.exitCode = 1;
+});
+
+function readArguments(args) {
+  const quick = args.includes("--quick");
+  const names = args.filter((arg) => arg !== "--quick");
+  const unknown = names.find((name) => !Object.hasOwn(PARTS, name));
+  if (unknown) throw new Failure(`there is no part ${unknown}; the parts are ${Object.keys(PARTS).join(", ")}`);
+  if (names.length > 0) return { quick, names };
+  return { quick, names: quick ? ["rust", "wasm", "functions", "protocols"] : Object.keys(PARTS) };
+}
+
+/** The functions import the WASM module: a part that runs alone builds it first. */
+async function needsCore() {
+  if (coreIsBuilt) return;
+  const built = await report.build("cargo", ["xtask", "build"]);
+  if (!built) throw new Failure("the Rust core did not build; see above");
+  coreIsBuilt = true;
+}
+
+/** A folder of tests on one or both levels of Deno. Types are checked once, on the newest. */
+async function denoTests(levels, folder, { url, note } = {}) {
+  for (const level of levels) {
+    const args = ["test", "--no-check", "--allow-all", folder];
+    const env = { ...DENO_ENV, ...(url && { TEST_DATABASE_URL: url }) };
+    const where = [`Deno ${level}`, note].filter(Boolean).join(", ");
+    await report.suite(`${folder} (${where})`, await denoPath(level), args, denoCounts, { cwd: TESTS, env });
+  }
+}
+
+async function startArguments() {
+  const { freePort } = await import("./postgres.mjs");
+  const port = async (name) => [`--${name}-port`, String(await freePort())];
+  const ports = [await port("api"), await port("db"), await port("receiver")].flat();
+  return [join(ROOT, "stack/start.mjs"), "--once", "--json", ...ports];
+}
+
+function nextestCounts(text) {
+  const [, passed = 0] = /Summary .*?(\d+) passed/.exec(text) ?? [];
+  const [, failed = 0] = /Summary .*?(\d+) failed/.exec(text) ?? [];
+  return { passed: Number(passed), failed: Number(failed) };
+}
+
+function cargoTestCounts(text) {
+  const sum = (what) => [...text.matchAll(new RegExp(`(\\d+) ${what}`, "g"))].reduce((all, [, n]) => all + Number(n), 0);
+  return { passed: sum("passed"), failed: sum("failed") };
+}
+
+function denoCounts(text) {
+  const [, passed = 0, failed = 0] = /\| (\d+) passed.*? \| (\d+) failed/.exec(text) ?? [];
+  return { passed: Number(passed), failed: Number(failed) };
+}
