@@ -11,7 +11,9 @@ import { inherit, ROOT, setUp } from "./setup.mjs";
 await run(async () => {
   const options = process.argv.slice(2).flatMap(joinRemote);
   if (!options.some((option) => option.startsWith("--remote="))) {
-    throw new Failure("name the project: npm run deploy -- --remote REF (the reference in its dashboard's URL)");
+    throw new Failure(
+      "name the project: npm run deploy -- --remote REF (the reference in its dashboard's URL)",
+    );
   }
   if (!process.env.SUPABASE_ACCESS_TOKEN) {
     say("SUPABASE_ACCESS_TOKEN is not set: the CLI uses the login of 'npx supabase login'");

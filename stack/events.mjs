@@ -58,7 +58,12 @@ export async function causeEvents(sql, closeExpired) {
   const grace = await signUp(sql, "Grace Example", crypto.randomUUID());
   await sql.begin(async (tx) => {
     await tx`set local role service_role`;
-    await emit(tx, "user.joined_platform", { user_id: grace.id, email: grace.email, name: grace.name }, grace.id);
+    await emit(
+      tx,
+      "user.joined_platform",
+      { user_id: grace.id, email: grace.email, name: grace.name },
+      grace.id,
+    );
   });
 
   const [community] = await sql`
@@ -97,7 +102,8 @@ export async function causeEvents(sql, closeExpired) {
     }, grace.id);
   });
 
-  const discussion = (title, expires) => sql`
+  const discussion = (title, expires) =>
+    sql`
     insert into public.discussions (community_id, title, created_by, expires_at)
     values (${community.id}, ${title}, ${ada.id}, now() + ${expires}::text::interval) returning id`;
   const [open] = await discussion("Which game next?", "1 day");

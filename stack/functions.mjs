@@ -7,7 +7,12 @@ import { join } from "node:path";
 import { Failure } from "./say.mjs";
 import { DENO_ENV, ROOT } from "./setup.mjs";
 
-export const FUNCTIONS = ["webhook-dispatcher", "close-expired-discussions", "webhook-health", "test-webhook"];
+export const FUNCTIONS = [
+  "webhook-dispatcher",
+  "close-expired-discussions",
+  "webhook-health",
+  "test-webhook",
+];
 
 /** New keys, of the forms that the platform has: a secret key, and a service role key, which is a JWT. */
 export function createKeys() {
@@ -92,7 +97,10 @@ export function startGateway(port, ports) {
       answer.writeHead(response.statusCode ?? 502, response.headers);
       response.pipe(answer);
     });
-    forwarded.on("error", () => (answer.headersSent ? answer.destroy() : fail(502, `${name} does not answer`)));
+    forwarded.on(
+      "error",
+      () => (answer.headersSent ? answer.destroy() : fail(502, `${name} does not answer`)),
+    );
     incoming.pipe(forwarded);
   });
   return listen(server, port, "the functions");
@@ -101,8 +109,7 @@ export function startGateway(port, ports) {
 /** Listens on loopback; a port in use is one clear line. */
 export function listen(server, port, what) {
   return new Promise((resolve, reject) => {
-    server.once("error", (error) =>
-      reject(error.code === "EADDRINUSE" ? portInUse(port, what) : error));
+    server.once("error", (error) => reject(error.code === "EADDRINUSE" ? portInUse(port, what) : error));
     server.listen(port, "127.0.0.1", () =>
       resolve({
         port: server.address().port,
@@ -126,5 +133,7 @@ export async function isFree(port) {
 }
 
 export function portInUse(port, what) {
-  return new Failure(`port ${port} for ${what} is in use: stop what uses it, or choose another (npm start -- --help)`);
+  return new Failure(
+    `port ${port} for ${what} is in use: stop what uses it, or choose another (npm start -- --help)`,
+  );
 }

@@ -28,7 +28,10 @@ const PARTS = {
     if (spawnSync("cargo", ["deny", "--version"]).status === 0) {
       await cargo("no crate has a known advisory", "deny", "--all-features", "check", "advisories");
     } else {
-      report.skip("advisories of the crates", "cargo-deny is not installed, and its database needs a network");
+      report.skip(
+        "advisories of the crates",
+        "cargo-deny is not installed, and its database needs a network",
+      );
     }
     const tests = ["--workspace", "--all-features", "--locked"];
     if (spawnSync("cargo", ["nextest", "--version"]).status === 0) {
@@ -37,11 +40,18 @@ const PARTS = {
       await report.suite("Rust tests", "cargo", ["test", "--all-targets", ...tests], cargoTestCounts);
     }
     const env = { RUSTDOCFLAGS: "-D warnings" };
-    await report.step("Rust's documentation builds", "cargo", ["doc", "--workspace", "--no-deps", "--locked"], { env });
+    await report.step(
+      "Rust's documentation builds",
+      "cargo",
+      ["doc", "--workspace", "--no-deps", "--locked"],
+      { env },
+    );
   },
 
   async wasm(levels) {
-    await report.step("the WASM modules build within their size", "cargo", ["xtask", "build"], { show: /bytes|up to date/ });
+    await report.step("the WASM modules build within their size", "cargo", ["xtask", "build"], {
+      show: /bytes|up to date/,
+    });
     await denoTests(levels, "wasm");
   },
 
@@ -49,12 +59,29 @@ const PARTS = {
     await needsCore();
     const deno = await denoPath();
     const config = ["--config", "functions/deno.json"];
-    await report.step("TypeScript is formatted", deno, ["fmt", "--check", ...config, "functions", "tests"]);
-    await report.step("deno lint has nothing to say", deno, ["lint", ...config, "functions", "tests"]);
+    await report.step("TypeScript is formatted", deno, [
+      "fmt",
+      "--check",
+      ...config,
+      "functions",
+      "tests",
+      "stack",
+    ]);
+    await report.step("deno lint has nothing to say", deno, [
+      "lint",
+      ...config,
+      "functions",
+      "tests",
+      "stack",
+    ]);
     for (const level of levels) {
       const entries = ["webhook-dispatcher", "close-expired-discussions", "webhook-health", "test-webhook"]
         .map((name) => `${name}/index.ts`);
-      await report.step(`the functions' types fit (Deno ${level})`, await denoPath(level), ["check", "--frozen", ...entries], {
+      await report.step(`the functions' types fit (Deno ${level})`, await denoPath(level), [
+        "check",
+        "--frozen",
+        ...entries,
+      ], {
         cwd: join(ROOT, "functions"),
       });
     }
@@ -67,7 +94,10 @@ const PARTS = {
     const url = await postgresUrl();
     for (const level of levels) await denoTests([level], "db", { url, note: "PostgreSQL 17" });
     if (existsSync(DEBIAN_POSTGRES_15)) {
-      await denoTests(["newest"], "db", { url: await postgresUrl(DEBIAN_POSTGRES_15), note: "PostgreSQL 15" });
+      await denoTests(["newest"], "db", {
+        url: await postgresUrl(DEBIAN_POSTGRES_15),
+        note: "PostgreSQL 15",
+      });
     } else {
       report.skip("db on PostgreSQL 15", `there is none in ${DEBIAN_POSTGRES_15} (Debian: postgresql-15)`);
     }
@@ -112,7 +142,9 @@ function readArguments(args) {
   const quick = args.includes("--quick");
   const names = args.filter((arg) => arg !== "--quick");
   const unknown = names.find((name) => !Object.hasOwn(PARTS, name));
-  if (unknown) throw new Failure(`there is no part ${unknown}; the parts are ${Object.keys(PARTS).join(", ")}`);
+  if (unknown) {
+    throw new Failure(`there is no part ${unknown}; the parts are ${Object.keys(PARTS).join(", ")}`);
+  }
   if (names.length > 0) return { quick, names };
   return { quick, names: quick ? ["rust", "wasm", "functions", "protocols"] : Object.keys(PARTS) };
 }
@@ -149,7 +181,8 @@ function nextestCounts(text) {
 }
 
 function cargoTestCounts(text) {
-  const sum = (what) => [...text.matchAll(new RegExp(`(\\d+) ${what}`, "g"))].reduce((all, [, n]) => all + Number(n), 0);
+  const sum = (what) =>
+    [...text.matchAll(new RegExp(`(\\d+) ${what}`, "g"))].reduce((all, [, n]) => all + Number(n), 0);
   return { passed: sum("passed"), failed: sum("failed") };
 }
 

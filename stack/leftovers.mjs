@@ -1,32 +1,58 @@
 /**
- * Processes that an earlier start left behind when it was killed. Each is noted with its command, so that another
- * process that has got its number since is not touched.
+ * What an earlier start left behind when it was killed: processes and folders. Each process is noted with its
+ * command, so that another one that has got its number since is not touched.
  */
 
 import { spawnSync } from "node:child_process";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { say } from "./say.mjs";
 import { ROOT } from "./setup.mjs";
 
-const NOTE = join(ROOT, ".local/processes.json");
+/** A file a start, named after its process: several may be up at once, on different ports. */
+const NOTES = join(ROOT, ".local/leftovers");
+const OWN = join(NOTES, `${process.pid}.json`);
 
-export async function noteProcesses(pids) {
-  await mkdir(dirname(NOTE), { recursive: true });
-  await writeFile(NOTE, JSON.stringify(pids.map((pid) => ({ pid, command: commandOf(pid) }))));
+const noted = [];
+
+/** Notes a process, and the folder that is to go with it, before anything can happen to us. */
+export async function note(pid, folder = null) {
+  noted.push({ pid, command: commandOf(pid), folder });
+  await mkdir(NOTES, { recursive: true });
+  await writeFile(OWN, JSON.stringify({ owner: describe(process.pid), noted }));
 }
 
+/** Everything noted has ended in order. */
+export async function forget() {
+  noted.length = 0;
+  await rm(OWN, { force: true });
+}
+
+/** Ends what starts that are no more have left behind. */
 export async function endLeftovers() {
-  const noted = JSON.parse(await readFile(NOTE, "utf8").catch(() => "[]"));
-  const left = noted.filter(({ pid, command }) => command !== "" && commandOf(pid) === command);
-  if (left.length === 0) return;
-  say(`ending ${left.length} processes that an earlier start left behind`);
-  for (const { pid } of left) process.kill(pid, "SIGKILL");
-  const deadline = Date.now() + 10_000;
-  while (left.some(({ pid, command }) => commandOf(pid) === command) && Date.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  for (const name of await readdir(NOTES).catch(() => [])) {
+    const file = join(NOTES, name);
+    const { owner, noted: left } = JSON.parse(await readFile(file, "utf8").catch(() => "{}"));
+    if (!owner || isAlive(owner)) continue;
+    const alive = left.filter(isAlive);
+    if (alive.length > 0) say(`ending ${alive.length} processes that an earlier start left behind`);
+    for (const { pid } of alive) process.kill(pid, "SIGKILL");
+    const deadline = Date.now() + 10_000;
+    while (alive.some(isAlive) && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    for (const { folder } of left) if (folder) await rm(folder, { recursive: true, force: true });
+    await rm(file, { force: true });
   }
-  await noteProcesses([]);
+}
+
+/** A process as it can be told from a later one with the same number. */
+export function describe(pid) {
+  return { pid, command: commandOf(pid) };
+}
+
+export function isAlive({ pid, command }) {
+  return command !== "" && commandOf(pid) === command;
 }
 
 /** A process's command with its arguments; empty where there is none. A zombie has ended. */

@@ -1,7 +1,7 @@
 /** A PostgreSQL of our own: a new, empty cluster each time, gone when it stops. */
 
 import { spawn, spawnSync } from "node:child_process";
-import { chown, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chown, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,11 +14,12 @@ const SCHEMA = ["01-supabase.sql", "02-app.sql", "03-webhooks.sql"];
 /**
  * Starts a cluster with Supabase's roles, the application's tables and the webhook tables.
  *
- * @param {{ port?: number, bin?: string }} [options] `port`: a free one by default. `bin`: the folder of another
- * PostgreSQL's programs.
- * @returns {Promise<{ url: string, pid: number, dataDir: string, stop: () => Promise<void> }>}
+ * @param {{ port?: number, bin?: string, onSpawn?: (pid: number, dataDir: string) => Promise<void> }} [options]
+ * `port`: a free one by default. `bin`: the folder of another PostgreSQL's programs. `onSpawn`: called as soon as there
+ * is something to end.
+ * @returns {Promise<{ url: string, stop: () => Promise<void> }>}
  */
-export async function startPostgres({ port, bin } = {}) {
+export async function startPostgres({ port, bin, onSpawn } = {}) {
   const user = unprivileged();
   const programs = await reachableFor(user, bin ?? (await postgresBinaries()));
   const dataDir = await mkdtemp(join(tmpdir(), "supabase-webhooks-db-"));
@@ -30,8 +31,15 @@ export async function startPostgres({ port, bin } = {}) {
   const initdb = spawnSync(
     join(programs, "initdb"),
     [
-      "--pgdata", cluster, "--username=postgres", "--pwfile", passwordFile, "--auth=scram-sha-256",
-      "--encoding=UTF8", "--locale=C", "--no-sync",
+      "--pgdata",
+      cluster,
+      "--username=postgres",
+      "--pwfile",
+      passwordFile,
+      "--auth=scram-sha-256",
+      "--encoding=UTF8",
+      "--locale=C",
+      "--no-sync",
     ],
     { ...user, cwd: dataDir, encoding: "utf8" },
   );
@@ -44,12 +52,22 @@ export async function startPostgres({ port, bin } = {}) {
   const server = spawn(
     join(programs, "postgres"),
     [
-      "-D", cluster, "-p", String(listening), "-h", "127.0.0.1", "-k", "", "-c", "timezone=UTC",
-      "-c", "max_connections=100",
+      "-D",
+      cluster,
+      "-p",
+      String(listening),
+      "-h",
+      "127.0.0.1",
+      "-k",
+      "",
+      "-c",
+      "timezone=UTC",
+      "-c",
+      "max_connections=100",
     ],
     { ...user, cwd: dataDir, stdio: ["ignore", "ignore", "pipe"] },
   );
-  await ready(server);
+  await Promise.all([ready(server), onSpawn?.(server.pid, dataDir)]);
   const url = `postgresql://postgres:${PASSWORD}@127.0.0.1:${listening}/postgres`;
   const stop = async () => {
     if (server.exitCode === null && server.signalCode === null) {
@@ -65,7 +83,7 @@ export async function startPostgres({ port, bin } = {}) {
     await stop();
     throw error;
   }
-  return { url, pid: server.pid, dataDir, stop };
+  return { url, stop };
 }
 
 /** A port that is free at this moment. */
@@ -106,6 +124,7 @@ function ready(server) {
 /** Whom to run the server as: nobody, where we are root, and else ourselves. */
 function unprivileged() {
   if (process.getuid?.() !== 0) return undefined;
-  const id = (flag) => Number(spawnSync("id", [flag, "nobody"], { encoding: "utf8" }).stdout?.trim() || 65534);
+  const id = (flag) =>
+    Number(spawnSync("id", [flag, "nobody"], { encoding: "utf8" }).stdout?.trim() || 65534);
   return { uid: id("-u"), gid: id("-g") };
 }

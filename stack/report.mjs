@@ -42,7 +42,10 @@ export class Report {
 
   /** A part that could not go on. */
   broke(name, error) {
-    this.#count(`part ${name}`, "0", error instanceof Failure ? error.message : error.stack, { passed: 0, failed: 1 });
+    this.#count(`part ${name}`, "0", error instanceof Failure ? error.message : error.stack, {
+      passed: 0,
+      failed: 1,
+    });
   }
 
   /** Runs a preparation: shown only if it fails. */

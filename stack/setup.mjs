@@ -29,7 +29,9 @@ export async function installPackages() {
   say("installing packages (npm ci)");
   const npm = await output("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
   if (npm.status !== 0) {
-    throw new Failure(`npm ci failed; is there a network?\n${npm.text.trim().split("\n").slice(-8).join("\n")}`);
+    throw new Failure(
+      `npm ci failed; is there a network?\n${npm.text.trim().split("\n").slice(-8).join("\n")}`,
+    );
   }
   await writeFile(stamp, wanted);
 }
@@ -48,7 +50,9 @@ export async function buildCore() {
 export async function denoPath(level = "newest") {
   const home = level === "hosted" ? "node_modules/deno-hosted/node_modules/@deno" : "node_modules/@deno";
   const folder = (await readdir(join(ROOT, home)).catch(() => []))[0];
-  if (!folder) throw new Failure(`there is no Deno for ${process.platform} ${process.arch} in npm's packages`);
+  if (!folder) {
+    throw new Failure(`there is no Deno for ${process.platform} ${process.arch} in npm's packages`);
+  }
   const path = join(ROOT, home, folder, process.platform === "win32" ? "deno.exe" : "deno");
   await chmod(path, 0o755);
   return path;
@@ -67,9 +71,11 @@ export async function postgresBinaries() {
   for (const { source, target } of links) {
     const link = join(native, target.replace(/^native\//, ""));
     await mkdir(dirname(link), { recursive: true });
-    await symlink(relative(dirname(link), join(native, source.replace(/^native\//, ""))), link).catch((error) => {
-      if (error.code !== "EEXIST") throw error;
-    });
+    await symlink(relative(dirname(link), join(native, source.replace(/^native\//, ""))), link).catch(
+      (error) => {
+        if (error.code !== "EEXIST") throw error;
+      },
+    );
   }
   const bin = join(native, "bin");
   for (const program of await readdir(bin)) await chmod(join(bin, program), 0o755);

@@ -4,10 +4,10 @@
 
 import { randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { endLeftovers, noteProcesses } from "./leftovers.mjs";
+import { describe, endLeftovers, forget, isAlive, note } from "./leftovers.mjs";
 import { Failure, run, say } from "./say.mjs";
 import { denoPath, ROOT, setUp } from "./setup.mjs";
 
@@ -109,41 +109,31 @@ async function start(options, stops) {
   stops.push(gateway.stop);
 
   say("starting PostgreSQL");
-  const database = await startPostgres({ port: options.dbPort });
+  stops.push(forget);
+  const database = await startPostgres({ port: options.dbPort, onSpawn: note });
   stops.push(database.stop);
   const keys = createKeys();
 
   say("starting the functions");
   const deno = await denoPath();
   const env = functionEnv({ databaseUrl: database.url, keys });
-  const started = await Promise.all(FUNCTIONS.map(async (name) => {
+  await Promise.all(FUNCTIONS.map(async (name) => {
     const log = createWriteStream(join(LOCAL, "logs", `${name}.log`));
     const onLine = (line) => log.write(`${line}\n`);
     const one = await startFunction(name, { deno, env, onLine });
     stops.push(one.stop);
     ports.set(name, one.port);
-    return one;
+    await note(one.pid);
   }));
-  await noteProcesses([database.pid, ...started.map(({ pid }) => pid)]);
-  stops.push(() => noteProcesses([]));
 
   const apiUrl = `http://127.0.0.1:${gateway.port}`;
-  await writeFile(
-    join(LOCAL, "stack.json"),
-    JSON.stringify(
-      {
-        api_url: apiUrl,
-        db_url: database.url,
-        secret_key: keys.secretKey,
-        service_role_key: keys.serviceRoleKey,
-        receiver_url: receiver.url,
-      },
-      null,
-      2,
-    ),
-    { mode: 0o600 },
-  );
-  stops.push(() => rm(join(LOCAL, "stack.json"), { force: true }));
+  await publish({
+    api_url: apiUrl,
+    db_url: database.url,
+    secret_key: keys.secretKey,
+    service_role_key: keys.serviceRoleKey,
+    receiver_url: receiver.url,
+  }, stops);
 
   const call = async (name) => {
     const response = await fetch(`${apiUrl}/functions/v1/${name}`, {
@@ -157,7 +147,12 @@ async function start(options, stops) {
   try {
     say("causing the nine events and delivering them");
     const endpointName = "local receiver";
-    await events.createEndpoint(sql, { name: endpointName, url: receiver.url, secret, events: events.EVENTS });
+    await events.createEndpoint(sql, {
+      name: endpointName,
+      url: receiver.url,
+      secret,
+      events: events.EVENTS,
+    });
     await events.causeEvents(sql, () => call("close-expired-discussions"));
     await call("webhook-dispatcher");
     const deliveries = await deliveryReport(sql, receiver.receipts);
@@ -167,6 +162,16 @@ async function start(options, stops) {
   } finally {
     await sql.end();
   }
+}
+
+/** Tells where everything is, unless another start that is up has done so. */
+async function publish(addresses, stops) {
+  const file = join(LOCAL, "stack.json");
+  const { process: other } = JSON.parse(await readFile(file, "utf8").catch(() => "{}"));
+  if (other && isAlive(other)) return;
+  const content = { ...addresses, process: describe(process.pid) };
+  await writeFile(file, JSON.stringify(content, null, 2), { mode: 0o600 });
+  stops.push(() => rm(file, { force: true }));
 }
 
 /** A line for each delivery: the row beside what the receiver saw. */
