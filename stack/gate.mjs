@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { endPostgres, postgresUrl } from "./gate-database.mjs";
 import { Report } from "./report.mjs";
 import { Failure, run } from "./say.mjs";
-import { DENO_ENV, denoPath, installPackages, ROOT } from "./setup.mjs";
+import { DENO_ENV, denoPath, installPackages, pythonForTests, ROOT } from "./setup.mjs";
 
 const DEBIAN_POSTGRES_15 = "/usr/lib/postgresql/15/bin";
 const TESTS = join(ROOT, "tests");
@@ -105,7 +105,9 @@ const PARTS = {
 
   async protocols(levels) {
     await needsCore();
-    await denoTests(levels, "protocols");
+    const { python, reason } = await pythonForTests();
+    if (!python) report.skip("the README's receiver for Python", reason);
+    await denoTests(levels, "protocols", { env: { TEST_PYTHON: python ?? "" } });
   },
 
   async deploy(levels) {
@@ -158,10 +160,10 @@ async function needsCore() {
 }
 
 /** A folder of tests on one or both levels of Deno. Types are checked once, on the newest. */
-async function denoTests(levels, folder, { url, note } = {}) {
+async function denoTests(levels, folder, { url, note, env: more } = {}) {
   for (const level of levels) {
     const args = ["test", "--no-check", "--allow-all", folder];
-    const env = { ...DENO_ENV, ...(url && { TEST_DATABASE_URL: url }) };
+    const env = { ...DENO_ENV, ...(url && { TEST_DATABASE_URL: url }), ...more };
     const where = [`Deno ${level}`, note].filter(Boolean).join(", ");
     await report.suite(`${folder} (${where})`, await denoPath(level), args, denoCounts, { cwd: TESTS, env });
   }

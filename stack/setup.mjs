@@ -99,6 +99,35 @@ export async function reachableFor(user, bin) {
   return join(copy, "bin");
 }
 
+/**
+ * A Python with the packages that tests need, in an environment of its own; `null` and the reason where there is none.
+ *
+ * @returns {Promise<{ python: string | null, reason?: string }>}
+ */
+export async function pythonForTests() {
+  const home = join(ROOT, ".local/python");
+  const python = join(home, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
+  const requirements = join(ROOT, "tests/requirements.txt");
+  const wanted = await readFile(requirements, "utf8");
+  const stamp = join(home, ".set-up");
+  if ((await readFile(stamp, "utf8").catch(() => "")) === wanted) return { python };
+  await rm(home, { recursive: true, force: true });
+  const venv = await output("python3", ["-m", "venv", home]);
+  if (venv.status !== 0) return { python: null, reason: "python3 with its venv module is missing" };
+  const pip = await output(python, [
+    "-m",
+    "pip",
+    "install",
+    "--quiet",
+    "--require-hashes",
+    "-r",
+    requirements,
+  ]);
+  if (pip.status !== 0) return { python: null, reason: "pip could not install tests/requirements.txt" };
+  await writeFile(stamp, wanted);
+  return { python };
+}
+
 /** Runs a program and shows what it prints, on stderr. */
 export function inherit(program, args, options = {}) {
   return new Promise((resolve) => {

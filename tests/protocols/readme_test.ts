@@ -1,0 +1,104 @@
+/** The README's receivers, run as they stand there: each takes a delivery and refuses an altered one. */
+
+import assert from "node:assert/strict";
+import { type ClaimedRow, Dispatcher, type HttpRequest } from "../../functions/_shared/core.ts";
+import { send } from "../../functions/_shared/transport/http.ts";
+import { closedPort } from "../support/receiver.ts";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/** The README's code block of a language. */
+async function snippet(language: string): Promise<string> {
+  const readme = await Deno.readTextFile(`${ROOT}README.md`);
+  const found = [...readme.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, "gms"))];
+  assert.equal(found.length, 1, `${language}: ${found.length} blocks`);
+  return found[0]![1]!;
+}
+
+interface Program {
+  /** The file's ending. */
+  ending: string;
+  command: (file: string) => [string, string[]];
+}
+
+async function receives(language: string, { ending, command }: Program): Promise<void> {
+  // Beside the packages that it imports.
+  const file = await Deno.makeTempFile({ dir: `${ROOT}node_modules`, suffix: ending });
+  await Deno.writeTextFile(file, await snippet(language));
+  const port = closedPort();
+  const [program, args] = command(file);
+  const child = new Deno.Command(program, {
+    args,
+    env: { WEBHOOK_SECRET: SECRET, PORT: String(port) },
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  try {
+    const url = `http://127.0.0.1:${port}/`;
+    await listening(port, child);
+    const request = signed(url);
+    assert.equal(await statusOf(request), 204);
+    assert.equal(await statusOf({ ...request, body: request.body.replace("1.10", "1.20") }), 400);
+  } finally {
+    try {
+      child.kill("SIGKILL");
+    } catch {
+      // It has ended by itself: the assertions above say so.
+    }
+    await child.status;
+    await Deno.remove(file);
+  }
+}
+
+async function statusOf(request: HttpRequest): Promise<number> {
+  const { outcome } = await send(request, 5_000);
+  assert("answered" in outcome, JSON.stringify(outcome));
+  return outcome.answered.status;
+}
+
+/** Resolves as soon as the port takes a connection; rejects if the program ends before. */
+async function listening(port: number, child: Deno.ChildProcess): Promise<void> {
+  let ended: number | undefined;
+  child.status.then(({ code }) => ended = code);
+  while (ended === undefined) {
+    try {
+      (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+  throw new Error(`the receiver ended with ${ended}`);
+}
+
+function signed(url: string): HttpRequest {
+  const row: ClaimedRow = {
+    id: crypto.randomUUID(),
+    event_type: "order.paid",
+    payload: '{"event": "order.paid", "data": {"price": 1.10, "to": "Zoë"}}',
+    attempt: 1,
+    created_at: "2026-01-29T10:00:00.000000Z",
+    endpoint_id: "e",
+    url,
+    secret_key: SECRET,
+    is_active: true,
+  };
+  return new Dispatcher(1, 5_000).plan([row], Date.now()).batches[0]!.request;
+}
+
+Deno.test("the README's receiver for Node verifies", async () => {
+  await receives("js", { ending: ".mjs", command: (file) => ["node", [file]] });
+});
+
+Deno.test("the README's receiver for Deno verifies", async () => {
+  const args = (file: string) => ["run", "--no-config", "--no-lock", "--allow-net", "--allow-env", file];
+  await receives("ts", { ending: ".ts", command: (file) => [Deno.execPath(), args(file)] });
+});
+
+const python = Deno.env.get("TEST_PYTHON");
+Deno.test({
+  name: "the README's receiver for Python verifies",
+  ignore: !python,
+  fn: () => receives("python", { ending: ".py", command: (file) => [python!, [file]] }),
+});
