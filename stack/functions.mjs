@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { createHmac, randomBytes } from "node:crypto";
 import { createServer, request as httpRequest } from "node:http";
 import { join } from "node:path";
+import { end } from "./cleanup.mjs";
 import { Failure } from "./say.mjs";
 import { DENO_ENV, ROOT } from "./setup.mjs";
 
@@ -39,18 +40,20 @@ export function functionEnv({ databaseUrl, keys }) {
 /**
  * Starts one function.
  *
+ * @param {import("./cleanup.mjs").Cleanup} cleanup ends it
  * @param {string} name
- * @param {{ deno: string, env: Record<string, string>, onLine?: (line: string) => void }} options
- * @returns {Promise<{ name: string, port: number, pid: number, stop: () => Promise<void> }>}
+ * @param {{ deno: string, env: Record<string, string>, onLine: (line: string) => void,
+ *   onSpawn: (pid: number) => Promise<void> }} options
+ * @returns {Promise<number>} its port
  */
-export async function startFunction(name, { deno, env, onLine = () => {} }) {
+export async function startFunction(cleanup, name, { deno, env, onLine, onSpawn }) {
   const entry = join(ROOT, "functions", name, "index.ts");
   const child = spawn(deno, ["run", "--no-prompt", "--allow-env", "--allow-net", entry], {
     cwd: ROOT,
     env: { ...process.env, ...DENO_ENV, ...env, PORT: "0" },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const port = await new Promise((resolve, reject) => {
+  const port = new Promise((resolve, reject) => {
     let shown = "";
     let rest = "";
     const read = (data) => {
@@ -68,13 +71,8 @@ export async function startFunction(name, { deno, env, onLine = () => {} }) {
     child.once("error", (error) => reject(new Failure(`${name} did not start: ${error.message}`)));
     child.once("exit", () => reject(new Failure(`${name} did not start:\n${shown.trim()}`)));
   });
-  const stop = async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const ended = new Promise((resolve) => child.once("close", resolve));
-    child.kill("SIGTERM");
-    await ended;
-  };
-  return { name, port, pid: child.pid, stop };
+  await Promise.all([cleanup.add(() => end(child, "SIGTERM")), onSpawn(child.pid), port]);
+  return await port;
 }
 
 /**

@@ -32,7 +32,7 @@ export async function forget() {
 export async function endLeftovers() {
   for (const name of await readdir(NOTES).catch(() => [])) {
     const file = join(NOTES, name);
-    const { owner, noted: left } = JSON.parse(await readFile(file, "utf8").catch(() => "{}"));
+    const { owner, noted: left } = await readJson(file);
     if (!owner || isAlive(owner)) continue;
     const alive = left.filter(isAlive);
     if (alive.length > 0) say(`ending ${alive.length} processes that an earlier start left behind`);
@@ -43,6 +43,15 @@ export async function endLeftovers() {
     }
     for (const { folder } of left) if (folder) await rm(folder, { recursive: true, force: true });
     await rm(file, { force: true });
+  }
+}
+
+/** A file's JSON object; an empty one where the file is missing or was not written to its end. */
+export async function readJson(file) {
+  try {
+    return JSON.parse(await readFile(file, "utf8"));
+  } catch {
+    return {};
   }
 }
 

@@ -5,6 +5,7 @@ import { chown, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { end } from "./cleanup.mjs";
 import { Failure } from "./say.mjs";
 import { postgresBinaries, reachableFor, ROOT } from "./setup.mjs";
 
@@ -14,76 +15,50 @@ const SCHEMA = ["01-supabase.sql", "02-app.sql", "03-webhooks.sql"];
 /**
  * Starts a cluster with Supabase's roles, the application's tables and the webhook tables.
  *
+ * @param {import("./cleanup.mjs").Cleanup} cleanup ends it and removes its data
  * @param {{ port?: number, bin?: string, onSpawn?: (pid: number, dataDir: string) => Promise<void> }} [options]
  * `port`: a free one by default. `bin`: the folder of another PostgreSQL's programs. `onSpawn`: called as soon as there
- * is something to end.
- * @returns {Promise<{ url: string, stop: () => Promise<void> }>}
+ * is a process.
+ * @returns {Promise<string>} its URL
  */
-export async function startPostgres({ port, bin, onSpawn } = {}) {
+export async function startPostgres(cleanup, { port, bin, onSpawn } = {}) {
   const user = unprivileged();
   const programs = await reachableFor(user, bin ?? (await postgresBinaries()));
   const dataDir = await mkdtemp(join(tmpdir(), "supabase-webhooks-db-"));
+  // The server's processes may write for a moment after it has ended.
+  await cleanup.add(() => rm(dataDir, { recursive: true, force: true, maxRetries: 10 }));
+  const cluster = await initialise(programs, dataDir, user);
+  const listening = port ?? (await freePort());
+  const flags = ["-D", cluster, "-p", String(listening), "-h", "127.0.0.1", "-k", ""];
+  const settings = ["timezone=UTC", "max_connections=100"].flatMap((setting) => ["-c", setting]);
+  const server = spawn(join(programs, "postgres"), [...flags, ...settings], {
+    ...user,
+    cwd: dataDir,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const isReady = ready(server);
+  await Promise.all([cleanup.add(() => end(server, "SIGINT")), onSpawn?.(server.pid, dataDir), isReady]);
+  const url = `postgresql://postgres:${PASSWORD}@127.0.0.1:${listening}/postgres`;
+  await loadSchema(url);
+  return url;
+}
+
+/** A new cluster in a folder of the data directory. */
+async function initialise(programs, dataDir, user) {
   const passwordFile = join(dataDir, "password");
   await writeFile(passwordFile, PASSWORD);
   for (const path of [dataDir, passwordFile]) if (user) await chown(path, user.uid, user.gid);
-
   const cluster = join(dataDir, "cluster");
+  const flags = ["--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"];
   const initdb = spawnSync(
     join(programs, "initdb"),
-    [
-      "--pgdata",
-      cluster,
-      "--username=postgres",
-      "--pwfile",
-      passwordFile,
-      "--auth=scram-sha-256",
-      "--encoding=UTF8",
-      "--locale=C",
-      "--no-sync",
-    ],
+    ["--pgdata", cluster, "--pwfile", passwordFile, ...flags],
     { ...user, cwd: dataDir, encoding: "utf8" },
   );
   if (initdb.status !== 0) {
-    await rm(dataDir, { recursive: true, force: true });
-    throw new Failure(`initdb failed: ${initdb.stderr?.trim() || initdb.error?.message}`);
+    throw new Failure(`initdb failed: ${initdb.stderr?.trim() || initdb.error?.message || initdb.signal}`);
   }
-
-  const listening = port ?? (await freePort());
-  const server = spawn(
-    join(programs, "postgres"),
-    [
-      "-D",
-      cluster,
-      "-p",
-      String(listening),
-      "-h",
-      "127.0.0.1",
-      "-k",
-      "",
-      "-c",
-      "timezone=UTC",
-      "-c",
-      "max_connections=100",
-    ],
-    { ...user, cwd: dataDir, stdio: ["ignore", "ignore", "pipe"] },
-  );
-  await Promise.all([ready(server), onSpawn?.(server.pid, dataDir)]);
-  const url = `postgresql://postgres:${PASSWORD}@127.0.0.1:${listening}/postgres`;
-  const stop = async () => {
-    if (server.exitCode === null && server.signalCode === null) {
-      const ended = new Promise((resolve) => server.once("close", resolve));
-      server.kill("SIGINT");
-      await ended;
-    }
-    await rm(dataDir, { recursive: true, force: true });
-  };
-  try {
-    await loadSchema(url);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  return { url, stop };
+  return cluster;
 }
 
 /** A port that is free at this moment. */

@@ -18,9 +18,9 @@ export async function startReceiver({ port, secret }) {
   /** @type {Receipt[]} */
   const receipts = [];
   const server = createServer(async (request, answer) => {
-    const chunks = [];
-    for await (const chunk of request) chunks.push(chunk);
-    const body = Buffer.concat(chunks);
+    const body = await read(request);
+    // Somebody hung up in the middle: there is nobody to answer.
+    if (body === null) return;
     const receivedAt = Date.now();
     let error = null;
     let event = "";
@@ -38,6 +38,16 @@ export async function startReceiver({ port, secret }) {
   });
   const { port: listening, stop } = await listen(server, port, "the receiver");
   return { url: `http://127.0.0.1:${listening}/webhook`, receipts, stop };
+}
+
+async function read(request) {
+  const chunks = [];
+  try {
+    for await (const chunk of request) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  } catch {
+    return null;
+  }
 }
 
 function hasBodySignature(header, secret, body) {

@@ -4,10 +4,11 @@
 
 import { randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { describe, endLeftovers, forget, isAlive, note } from "./leftovers.mjs";
+import { Cleanup } from "./cleanup.mjs";
+import { describe, endLeftovers, forget, isAlive, note, readJson } from "./leftovers.mjs";
 import { Failure, run, say } from "./say.mjs";
 import { denoPath, ROOT, setUp } from "./setup.mjs";
 
@@ -27,32 +28,30 @@ const LOCAL = join(ROOT, ".local");
 await run(async () => {
   const options = readOptions();
   if (options.help) return console.log(HELP);
-  const stops = [];
-  const stopAll = async () => {
-    for (const stop of stops.splice(0).reverse()) await stop();
-  };
-  let ending = false;
+  const cleanup = new Cleanup();
+  let isEnding = false;
+  const started = start(options, cleanup);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
     process.on(signal, async () => {
-      if (ending) return;
-      ending = true;
+      if (isEnding) return;
+      isEnding = true;
       say("stopping");
-      await stopAll();
+      await cleanup.run();
+      // What was just being started sees that it is over, and cleans up after itself; a client whose server has gone
+      // may wait for ever.
+      await Promise.race([started.catch(() => {}), new Promise((resolve) => setTimeout(resolve, 3_000))]);
       process.exit(options.once ? 1 : 0);
     });
   }
   try {
-    const result = await start(options, stops);
+    const result = await started;
     if (options.json) console.log(JSON.stringify(result));
-    if (options.once) {
-      await stopAll();
-      process.exitCode = result.delivered === result.events ? 0 : 1;
-    } else {
-      say("\nUp. Ctrl-C ends it.");
-    }
+    if (!options.once) return say("\nUp. Ctrl-C ends it.");
+    await cleanup.run();
+    process.exitCode = result.delivered === result.events ? 0 : 1;
   } catch (error) {
-    await stopAll();
-    throw error;
+    await cleanup.run();
+    if (!isEnding) throw error;
   }
 });
 
@@ -84,7 +83,7 @@ function readOptions() {
   }
 }
 
-async function start(options, stops) {
+async function start(options, cleanup) {
   await setUp();
   await mkdir(join(LOCAL, "logs"), { recursive: true });
   await endLeftovers();
@@ -103,37 +102,33 @@ async function start(options, stops) {
   if (!(await isFree(options.dbPort))) throw portInUse(options.dbPort, "PostgreSQL");
   const secret = `whsec_${randomBytes(24).toString("base64")}`;
   const receiver = await startReceiver({ port: options.receiverPort, secret });
-  stops.push(receiver.stop);
+  await cleanup.add(receiver.stop);
   const ports = new Map();
   const gateway = await startGateway(options.apiPort, ports);
-  stops.push(gateway.stop);
+  await cleanup.add(gateway.stop);
 
   say("starting PostgreSQL");
-  stops.push(forget);
-  const database = await startPostgres({ port: options.dbPort, onSpawn: note });
-  stops.push(database.stop);
+  await cleanup.add(forget);
+  const databaseUrl = await startPostgres(cleanup, { port: options.dbPort, onSpawn: note });
   const keys = createKeys();
 
   say("starting the functions");
   const deno = await denoPath();
-  const env = functionEnv({ databaseUrl: database.url, keys });
+  const env = functionEnv({ databaseUrl, keys });
   await Promise.all(FUNCTIONS.map(async (name) => {
     const log = createWriteStream(join(LOCAL, "logs", `${name}.log`));
     const onLine = (line) => log.write(`${line}\n`);
-    const one = await startFunction(name, { deno, env, onLine });
-    stops.push(one.stop);
-    ports.set(name, one.port);
-    await note(one.pid);
+    ports.set(name, await startFunction(cleanup, name, { deno, env, onLine, onSpawn: note }));
   }));
 
   const apiUrl = `http://127.0.0.1:${gateway.port}`;
   await publish({
     api_url: apiUrl,
-    db_url: database.url,
+    db_url: databaseUrl,
     secret_key: keys.secretKey,
     service_role_key: keys.serviceRoleKey,
     receiver_url: receiver.url,
-  }, stops);
+  }, cleanup);
 
   const call = async (name) => {
     const response = await fetch(`${apiUrl}/functions/v1/${name}`, {
@@ -143,7 +138,7 @@ async function start(options, stops) {
     if (!response.ok) throw new Failure(`${name} answered ${response.status}: ${await response.text()}`);
     return await response.json();
   };
-  const sql = postgres(database.url, { max: 1, onnotice: () => {} });
+  const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
   try {
     say("causing the nine events and delivering them");
     const endpointName = "local receiver";
@@ -158,20 +153,20 @@ async function start(options, stops) {
     const deliveries = await deliveryReport(sql, receiver.receipts);
     console.log(deliveryTable(deliveries));
     const delivered = deliveries.filter((one) => one.status === "delivered" && one.verified).length;
-    return { events: events.EVENTS.length, delivered, api_url: apiUrl, db_url: database.url, deliveries };
+    return { events: events.EVENTS.length, delivered, api_url: apiUrl, db_url: databaseUrl, deliveries };
   } finally {
     await sql.end();
   }
 }
 
 /** Tells where everything is, unless another start that is up has done so. */
-async function publish(addresses, stops) {
+async function publish(addresses, cleanup) {
   const file = join(LOCAL, "stack.json");
-  const { process: other } = JSON.parse(await readFile(file, "utf8").catch(() => "{}"));
+  const { process: other } = await readJson(file);
   if (other && isAlive(other)) return;
   const content = { ...addresses, process: describe(process.pid) };
   await writeFile(file, JSON.stringify(content, null, 2), { mode: 0o600 });
-  stops.push(() => rm(file, { force: true }));
+  await cleanup.add(() => rm(file, { force: true }));
 }
 
 /** A line for each delivery: the row beside what the receiver saw. */

@@ -34,12 +34,16 @@ export interface Drained {
   superseded: number;
 }
 
+const COUNTED_AS = { delivered: "delivered", pending: "retrying", failed: "exhausted" } as const;
+
+/** Rejects if the database does, once all that was under way has ended and was offered to it. */
 export async function drain(options: DrainOptions): Promise<Drained> {
   const { store, dispatcher, send, now, log, concurrency } = options;
   const deadline = now() + options.timeBudgetMs;
   const drained: Drained = { delivered: 0, retrying: 0, exhausted: 0, superseded: 0 };
   const outcomes: BatchOutcome[] = [];
   const refused: RowUpdate[] = [];
+  let moreMayBeDue = true;
   let underWay = 0;
   let writing: Promise<void> | undefined;
   let failure: unknown;
@@ -59,16 +63,14 @@ export async function drain(options: DrainOptions): Promise<Drained> {
 
   const write = async () => {
     const updates = [...refused.splice(0), ...dispatcher.settle(outcomes.splice(0), now())];
-    const written = await store.record(updates);
-    for (const { status } of updates) {
-      if (status === "delivered") drained.delivered++;
-      else if (status === "pending") drained.retrying++;
-      else drained.exhausted++;
-    }
-    if (written < updates.length) {
-      drained.superseded += updates.length - written;
-      log("warn", "results_superseded", { count: updates.length - written });
-    }
+    const written = new Set(await store.record(updates));
+    const own = updates.filter(({ id }) => written.has(id));
+    for (const { status } of own) drained[COUNTED_AS[status]]++;
+    const superseded = updates.length - own.length;
+    if (superseded > 0) log("warn", "results_superseded", { count: superseded });
+    drained.superseded += superseded;
+    // Meanwhile, more may have come in or have become due.
+    moreMayBeDue = true;
   };
 
   // One write at a time: what comes in meanwhile goes into the next one.
@@ -82,22 +84,27 @@ export async function drain(options: DrainOptions): Promise<Drained> {
     });
   };
 
-  let moreIsDue = true;
+  const claim = async (limit: number) => {
+    try {
+      const rows = await store.claim(limit);
+      moreMayBeDue = rows.length === limit;
+      start(dispatcher.plan(rows, now()));
+    } catch (error) {
+      failure ??= error;
+    }
+  };
+
   while (true) {
     const woken = new Promise<void>((resolve) => wake = resolve);
     writeInBackground();
     const free = concurrency - underWay;
-    if (moreIsDue && failure === undefined && now() < deadline && free >= concurrency / 2) {
-      const rows = await store.claim(free).catch((error) => {
-        failure ??= error;
-        return [];
-      });
-      start(dispatcher.plan(rows, now()));
-      moreIsDue = rows.length === free;
-      continue;
+    if (moreMayBeDue && failure === undefined && now() < deadline && free >= concurrency / 2) {
+      await claim(free);
+    } else if (underWay > 0 || writing) {
+      await woken;
+    } else {
+      break;
     }
-    if (underWay === 0 && !writing && (failure !== undefined || (!outcomes.length && !refused.length))) break;
-    await woken;
   }
   if (failure !== undefined) throw failure;
   return drained;

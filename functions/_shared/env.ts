@@ -35,16 +35,24 @@ export function listenOptionsFrom(variable: Variable): { port: number; hostname:
   return { port: Number(variable("PORT") ?? 8000), hostname: variable("HOST") ?? "127.0.0.1" };
 }
 
-function secretKeys(json: string | undefined, log: Log): string[] {
-  if (!json) return [];
+function secretKeys(text: string | undefined, log: Log): string[] {
+  if (!text) return [];
+  const keys = parsed(text);
+  if (isObject(keys)) return Object.values(keys).filter((key) => typeof key === "string");
+  log("error", "secret_keys_ignored", {
+    error: 'SUPABASE_SECRET_KEYS: expected a JSON object like {"default":"sb_secret_…"}',
+  });
+  return [];
+}
+
+function parsed(text: string): unknown {
   try {
-    return Object.values(JSON.parse(json) as Record<string, unknown>).filter((key) =>
-      typeof key === "string"
-    );
+    return JSON.parse(text);
   } catch {
-    log("error", "secret_keys_ignored", {
-      error: 'SUPABASE_SECRET_KEYS: expected a JSON object like {"default":"sb_secret_…"}',
-    });
-    return [];
+    return undefined;
   }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

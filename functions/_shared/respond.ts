@@ -50,25 +50,6 @@ export function unauthorized(): RequestError {
   );
 }
 
-/** A request's JSON object; an empty body is an empty object. */
-export async function jsonObject(request: Request): Promise<Record<string, unknown>> {
-  const text = await request.text();
-  if (text.trim() === "") return {};
-  const wrong = new RequestError(400, "invalid_body", "The body must be a JSON object.");
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw wrong;
-  }
-  if (!isObject(value)) throw wrong;
-  return value;
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 /** PostgreSQL's errors have a five-character SQLSTATE, its client's a name in capitals. */
 function failure(error: unknown, log: Log): Response {
   const { name = "Error", message = String(error), code = "" } = error as Partial<Error> & { code?: string };

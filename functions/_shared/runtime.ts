@@ -53,12 +53,24 @@ export function listenOptions(variable: Variable = Deno.env.get): { port: number
   return listenOptionsFrom(variable);
 }
 
+/** Never shows the URL: it holds the database's password. */
 function databaseUrl(variable: Variable): string {
   const url = variable("SUPABASE_DB_URL");
-  if (url) return url;
-  throw new RequestError(
-    500,
-    "configuration",
-    "SUPABASE_DB_URL is not set: the hosted platform sets it; elsewhere, set it to a postgresql:// URL.",
-  );
+  const wrong = (what: string) =>
+    new RequestError(500, "configuration", `SUPABASE_DB_URL ${what}; the hosted platform sets it by itself.`);
+  if (!url) throw wrong("is not set: elsewhere, set it to a postgresql:// URL");
+  if (!isPostgresUrl(url)) {
+    throw wrong("is no valid postgresql:// URL: percent-encode special characters in the password");
+  }
+  return url;
+}
+
+function isPostgresUrl(text: string): boolean {
+  try {
+    const { protocol, hostname, username, password } = new URL(text);
+    decodeURIComponent(username + password);
+    return /^postgres(ql)?:$/.test(protocol) && hostname !== "";
+  } catch {
+    return false;
+  }
 }

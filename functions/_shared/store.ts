@@ -31,12 +31,20 @@ export interface TestTarget {
   payload: string;
 }
 
+/** PostgreSQL cannot store a payload: a NUL or half a surrogate pair in a JSON text. */
+export class PayloadError extends Error {
+  override name = "PayloadError";
+}
+
 export interface Closed {
   /** The discussions whose expiry was announced. */
   discussionIds: string[];
   /** Active endpoints that are subscribed to discussion.auto_closed. */
   subscribers: number;
 }
+
+/** What an envelope of the test tool holds. Tests count for nothing. */
+const TEST_MARK = '{"test": true}';
 
 export type Store = ReturnType<typeof createStore>;
 
@@ -55,13 +63,16 @@ export function connect(databaseUrl: string): Sql {
   });
 }
 
+/** SQLSTATE untranslatable_character and invalid_text_representation. */
+const UNSTORABLE = ["22P05", "22P02"];
+
 export function createStore(sql: Sql, due: DueRule) {
   const delays = `{${due.retryDelaysMs.join(",")}}`;
 
   /** Since when a pending row `d` has been due; in the future for one that is not. */
   const dueSince = sql`
     case
-      when d.attempts = 0 or d.last_attempt_at is null then d.created_at
+      when d.attempts <= 0 or d.last_attempt_at is null then greatest(d.created_at, d.last_attempt_at)
       when d.error_message is null then d.last_attempt_at + interval '1 ms' * ${due.leaseMs}::float8
       else d.last_attempt_at + interval '1 ms' *
         (${delays}::text::float8[])[least(d.attempts, cardinality(${delays}::text::float8[]))]
@@ -86,7 +97,8 @@ export function createStore(sql: Sql, due: DueRule) {
           for update skip locked
         ), c as (
           update public.webhook_deliveries d
-          set attempts = d.attempts + 1, last_attempt_at = now(),
+          -- Whatever an admin has put there: one odd row must not stop the claim.
+          set attempts = least(greatest(d.attempts, 0), 2147483646) + 1, last_attempt_at = now(),
               response_status = null, response_body = null, error_message = null
           from due where d.id = due.id
           returning d.*
@@ -96,17 +108,18 @@ export function createStore(sql: Sql, due: DueRule) {
         order by c.created_at`;
     },
 
-    /** Writes what became of claimed rows; returns how many were still this dispatcher's to write. */
-    async record(updates: readonly RowUpdate[]): Promise<number> {
-      const result = await sql`
+    /** Writes what became of claimed rows; returns the ids of those that were still this dispatcher's to write. */
+    async record(updates: readonly RowUpdate[]): Promise<string[]> {
+      const rows = await sql<{ id: string }[]>`
         update public.webhook_deliveries d
         set status = u.status, last_attempt_at = now(), response_status = u.response_status,
             response_body = u.response_body, error_message = u.error_message
         from jsonb_to_recordset(${JSON.stringify(updates)}::text::jsonb) as u(
           id uuid, attempt integer, status text, response_status integer, response_body text,
           error_message text)
-        where d.id = u.id and d.attempts = u.attempt and d.status = 'pending'`;
-      return result.count;
+        where d.id = u.id and d.attempts = u.attempt and d.status = 'pending'
+        returning d.id`;
+      return rows.map((row) => row.id);
     },
 
     async remaining(): Promise<Remaining> {
@@ -121,7 +134,7 @@ export function createStore(sql: Sql, due: DueRule) {
       const chosen = endpointId === undefined
         ? sql`e.is_active and ${eventType} = any (e.events)`
         : sql`e.id = ${endpointId}::uuid`;
-      return await sql<ClaimedRow[]>`
+      const inserted = sql<ClaimedRow[]>`
         with c as (
           insert into public.webhook_deliveries
             (webhook_config_id, event_type, payload, attempts, last_attempt_at)
@@ -132,6 +145,9 @@ export function createStore(sql: Sql, due: DueRule) {
         select ${claimedColumns}, true as is_active
         from c join public.webhook_configurations e on e.id = c.webhook_config_id
         order by e.created_at, e.id`;
+      return await inserted.catch((error) => {
+        throw UNSTORABLE.includes(error.code) ? new PayloadError(error.message) : error;
+      });
     },
 
     /**
@@ -141,8 +157,9 @@ export function createStore(sql: Sql, due: DueRule) {
     async closeExpired(lookbackMs: number, limit: number): Promise<Closed> {
       const closedAt = iso(sql`d.expires_at`);
       const earliest = sql`now() - interval '1 ms' * ${lookbackMs}::float8`;
-      return await sql.begin(async (tx) => {
-        // Its own statement: the next one must see what the holder before has committed.
+      // In read committed, whatever the database's default, each statement sees what has been committed before it.
+      return await sql.begin("isolation level read committed", async (tx) => {
+        // Runs that overlap take turns.
         await tx`select pg_advisory_xact_lock(hashtextextended('close-expired-discussions', 0))`;
         const [count] = await tx<{ subscribers: number }[]>`
           select count(*)::integer as subscribers from public.webhook_configurations
@@ -155,6 +172,7 @@ export function createStore(sql: Sql, due: DueRule) {
             select a.payload -> 'data' ->> 'discussion_id' as id, a.payload -> 'data' ->> 'closed_at' as closed_at
             from public.webhook_deliveries a
             where a.event_type = 'discussion.auto_closed' and a.created_at > ${earliest}
+              and not a.payload @> ${TEST_MARK}::text::jsonb
           ), expired as (
             select d.id, ${closedAt} as closed_at from public.discussions d
             where d.expires_at <= now() and d.expires_at > ${earliest}
@@ -175,15 +193,24 @@ export function createStore(sql: Sql, due: DueRule) {
       const [facts] = await sql<HealthFacts[]>`
         with recent as materialized (
           select d.status, d.created_at, d.webhook_config_id, d.attempts, d.last_attempt_at, d.error_message
-          from public.webhook_deliveries d where d.created_at > now() - interval '24 hours'
+          from public.webhook_deliveries d
+          where d.created_at > now() - interval '24 hours' and not d.payload @> ${TEST_MARK}::text::jsonb
         ), pending as (
-          select count(*) as pending, extract(epoch from now() - min(${dueSince})) * 1000 as due_for_ms
+          select count(*) as pending, min(${dueSince}) as due_since, max(d.last_attempt_at) as last_attempt_at
           from public.webhook_deliveries d where d.status = 'pending'
+        ), idle as (
+          -- A backlog is no sign of a dispatcher that does not run, as long as it makes attempts.
+          select greatest(
+            pending.due_since, pending.last_attempt_at, (select max(r.last_attempt_at) from recent r)) as since
+          from pending where pending.due_since <= now()
         ), succeeded as (
           select r.webhook_config_id, max(r.last_attempt_at) as at
           from recent r where r.status = 'delivered' group by 1
         ), failing as (
-          select e.id as endpoint_id, e.name, sum(r.attempts) as failures_in_a_row
+          -- Of a row that is older than the last success only the last attempt is known to have come after it.
+          select e.id as endpoint_id, e.name,
+            sum(case when r.created_at > coalesce(s.at, '-infinity') then r.attempts else 1 end)
+              as failures_in_a_row
           from recent r
           join public.webhook_configurations e on e.id = r.webhook_config_id and e.is_active
           left join succeeded s on s.webhook_config_id = r.webhook_config_id
@@ -196,7 +223,7 @@ export function createStore(sql: Sql, due: DueRule) {
           (select ${windowOf(sql)} from recent r where r.created_at > now() - interval '1 hour') as last_hour,
           (select ${windowOf(sql)} from recent r) as last_24_hours,
           pending.pending::float8 as pending,
-          case when pending.due_for_ms > 0 then pending.due_for_ms::float8 end as due_for_ms,
+          (select extract(epoch from now() - idle.since) * 1000 from idle)::float8 as due_for_ms,
           coalesce((select jsonb_agg(f) from failing f), '[]') as failing
         from pending`;
       if (!facts) throw new Error("the health query gave no row");

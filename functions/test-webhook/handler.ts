@@ -6,29 +6,18 @@
  */
 
 import {
-  applicationEventTypes,
   type BatchOutcome,
   type ClaimedRow,
-  composeEnvelope,
   Dispatcher,
   type HttpRequest,
+  readTestRequest,
   type RowUpdate,
-  sampleData,
+  type TestRequest,
 } from "../_shared/core.ts";
-import {
-  guarded,
-  type Handler,
-  isObject,
-  json,
-  jsonObject,
-  RequestError,
-  unauthorized,
-} from "../_shared/respond.ts";
+import { guarded, type Handler, json, RequestError, unauthorized } from "../_shared/respond.ts";
 import type { Runtime } from "../_shared/runtime.ts";
+import { PayloadError } from "../_shared/store.ts";
 import type { Exchange } from "../_shared/transport/http.ts";
-
-const TEST_EVENT = "webhook.test";
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** What became of one test delivery. */
 export interface TestResult {
@@ -43,29 +32,21 @@ export interface TestResult {
   duration_ms: number;
 }
 
-interface TestRequest {
-  eventType: string;
-  /** JSON text. */
-  data: string;
-  endpointId?: string;
-}
-
 export function createHandler(runtime: Runtime): Handler {
   const { settings, log, now } = runtime;
-  // A test is one attempt: it fails at once rather than later, when nobody looks.
+  // A test is one attempt: it fails at once rather than later, when nobody looks. Only if this function dies under
+  // it does the dispatcher finish it, as it does every delivery.
   const dispatcher = new Dispatcher(1, settings.requestTimeoutMs);
   return guarded(["POST"], log, async (request) => {
     if (!runtime.isAuthorized(request)) throw unauthorized();
-    const { eventType, data, endpointId } = readRequest(await jsonObject(request));
-    const payload = composeEnvelope({
-      eventType,
-      timestamp: new Date(now()).toISOString(),
-      data,
-      requestId: runtime.newId(),
-    });
+    const test = testRequest(await request.text(), new Date(now()).toISOString(), runtime.newId());
+    const { eventType, payload, endpointId } = test;
     const store = runtime.store();
-    const rows = await store.insertClaimed({ eventType, payload, ...(endpointId && { endpointId }) });
-    if (rows.length === 0) throw nobody(eventType, endpointId);
+    const rows = await store.insertClaimed({ eventType, payload, ...(endpointId && { endpointId }) })
+      .catch((error) => {
+        throw error instanceof PayloadError ? unstorable() : error;
+      });
+    if (rows.length === 0) throw nobody(test);
 
     const plan = dispatcher.plan(rows, now());
     const sent = await Promise.all(plan.batches.map(async ({ attempts, request, timeoutMs }) => {
@@ -85,36 +66,28 @@ export function createHandler(runtime: Runtime): Handler {
   });
 }
 
-function readRequest(body: Record<string, unknown>): TestRequest {
-  const { event_type = TEST_EVENT, event_data, endpoint_id } = body;
-  const known = [TEST_EVENT, ...applicationEventTypes()];
-  if (typeof event_type !== "string" || !known.includes(event_type)) {
-    throw new RequestError(400, "invalid_event_type", `event_type: expected one of ${known.join(", ")}.`);
+function testRequest(body: string, timestamp: string, requestId: string): TestRequest {
+  try {
+    return readTestRequest(body, timestamp, requestId);
+  } catch (error) {
+    const { code, message } = error as Error & { code: string };
+    throw new RequestError(400, code, message);
   }
-  if (event_data !== undefined && !isObject(event_data)) {
-    throw new RequestError(
-      400,
-      "invalid_event_data",
-      "event_data: expected a JSON object, or none for a sample.",
-    );
-  }
-  if (endpoint_id !== undefined && !(typeof endpoint_id === "string" && UUID.test(endpoint_id))) {
-    throw new RequestError(400, "invalid_endpoint_id", "endpoint_id: expected the UUID of an endpoint.");
-  }
-  // The admin pages send an empty object for "no data of mine".
-  const isOwn = event_data !== undefined && Object.keys(event_data).length > 0;
-  const data = isOwn ? JSON.stringify(event_data) : sampleData(event_type) ?? '{"message":"This is a test."}';
-  return { eventType: event_type, data, ...(endpoint_id !== undefined && { endpointId: endpoint_id }) };
 }
 
-function nobody(eventType: string, endpointId: string | undefined): RequestError {
-  return endpointId === undefined
+function unstorable(): RequestError {
+  const message = "event_data: PostgreSQL cannot store a NUL (\\u0000) or half a surrogate pair; remove it";
+  return new RequestError(400, "invalid_event_data", message);
+}
+
+function nobody({ eventType, endpointId }: TestRequest): RequestError {
+  return endpointId === null
     ? new RequestError(
       404,
       "no_subscriber",
-      `No active endpoint is subscribed to ${eventType}: subscribe one, or name one by endpoint_id.`,
+      `no active endpoint is subscribed to ${eventType}: subscribe one, or name one by endpoint_id`,
     )
-    : new RequestError(404, "unknown_endpoint", "endpoint_id: there is no such endpoint.");
+    : new RequestError(404, "unknown_endpoint", "endpoint_id: there is no such endpoint");
 }
 
 function resultOf(

@@ -38,6 +38,7 @@ async function receives(language: string, { ending, command }: Program): Promise
     const url = `http://127.0.0.1:${port}/`;
     await listening(port, child);
     const request = signed(url);
+    await hangUp(port);
     assert.equal(await statusOf(request), 204);
     assert.equal(await statusOf({ ...request, body: request.body.replace("1.10", "1.20") }), 400);
   } finally {
@@ -49,6 +50,14 @@ async function receives(language: string, { ending, command }: Program): Promise
     await child.status;
     await Deno.remove(file);
   }
+}
+
+/** Somebody who breaks off in the middle of a body must not end the receiver. */
+async function hangUp(port: number): Promise<void> {
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  const text = "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 100\r\n\r\nbegun";
+  await connection.write(new TextEncoder().encode(text));
+  connection.close();
 }
 
 async function statusOf(request: HttpRequest): Promise<number> {

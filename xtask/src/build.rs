@@ -14,6 +14,14 @@ struct Module {
     most_bytes: usize,
 }
 
+impl Module {
+    /// The glue, its types, and the module's bytes.
+    fn outputs(&self) -> [String; 3] {
+        let name = self.name;
+        [format!("{name}.js"), format!("{name}.d.ts"), format!("{name}_bytes.ts")]
+    }
+}
+
 const MODULES: [Module; 1] = [Module { name: "webhook_wasm", most_bytes: 250_000 }];
 
 const GENERATED: &str = "functions/_shared/generated";
@@ -36,7 +44,9 @@ pub(crate) fn build(root: &Path) -> anyhow::Result<()> {
     let generated = root.join(GENERATED);
     let stamp_file = generated.join("build.stamp");
     let stamp = stamp::of(root, &INPUTS)?;
-    if fs::read_to_string(&stamp_file).is_ok_and(|built| built == stamp) {
+    let outputs = MODULES.iter().flat_map(|module| module.outputs());
+    let is_complete = outputs.into_iter().all(|file| generated.join(file).exists());
+    if is_complete && fs::read_to_string(&stamp_file).is_ok_and(|built| built == stamp) {
         say("  WASM modules are up to date");
         return Ok(());
     }
@@ -81,12 +91,10 @@ fn build_module(root: &Path, generated: &Path, module: &Module, toolchain: &Tool
     let most = module.most_bytes;
     ensure!(size <= most, "{name} has {size} bytes, more than the {most} that a cold start may cost");
     let write = |file: String, text: &str| fs::write(generated.join(&file), text).context(file);
-    write(format!("{name}.js"), output.js())?;
-    write(format!("{name}.d.ts"), output.ts().context("the facade has no TypeScript")?)?;
-    write(
-        format!("{name}_bytes.ts"),
-        &format!("export const WASM_BASE64 =\n  \"{}\";\n", BASE64_STANDARD.encode(&bytes)),
-    )?;
+    let [glue, types, inlined] = module.outputs();
+    write(glue, output.js())?;
+    write(types, output.ts().context("the facade has no TypeScript")?)?;
+    write(inlined, &format!("export const WASM_BASE64 =\n  \"{}\";\n", BASE64_STANDARD.encode(&bytes)))?;
     say(&format!("  {name}: {size} bytes of WASM, at most {most}"));
     Ok(())
 }

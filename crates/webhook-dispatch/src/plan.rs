@@ -93,6 +93,11 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         endpoints: &mut BTreeMap<&'a str, ReadEndpoint>,
         now_ms: u64,
     ) -> Result<Batch, String> {
+        // The attempt before had no outcome, and it was the last one: whatever it was that ended its dispatcher, a
+        // row must not do so for ever.
+        if row.attempt > self.policy.max_attempts {
+            return Err(format!("used up its {} attempts", self.policy.max_attempts));
+        }
         let endpoint = row.endpoint.as_ref().ok_or("endpoint: there is none with this webhook_config_id")?;
         let read = endpoints.entry(&endpoint.id).or_insert_with(|| self.read(endpoint));
         let target = read.target.as_ref().map_err(Clone::clone)?;
@@ -236,6 +241,7 @@ mod tests {
             row(Some(Endpoint { id: "bad".to_owned(), ..endpoint("example.com", None) })),
             row(Some(Endpoint { id: "sqs".to_owned(), ..endpoint("sqs://queue", None) })),
             ClaimedDelivery { payload: "{".to_owned(), ..row(Some(endpoint("https://a.example/", None))) },
+            ClaimedDelivery { attempt: 11, ..row(Some(endpoint("https://a.example/", None))) },
             row(Some(endpoint("https://a.example/", None))),
         ];
         let plan = dispatcher().plan(&rows, NOW_MS);
@@ -249,9 +255,12 @@ mod tests {
                 "not sent: url: has no scheme; expected it to begin with http://, https://, sqs://, pubsub:// or kafka://",
                 "not sent: url: this version delivers over http and https only, not over sqs",
                 "not sent: payload: expected JSON, got a syntax error at line 1, column 1",
+                "not sent: used up its 10 attempts",
             ]
         );
-        assert!(plan.refused.iter().all(|update| update.status == Status::Failed && update.attempt == 2));
+        assert!(plan.refused.iter().all(|update| update.status == Status::Failed));
+        let attempts: Vec<u32> = plan.refused.iter().map(|update| update.attempt).collect();
+        assert_eq!(attempts, [2, 2, 2, 2, 2, 11]);
         assert_eq!(plan.batches.len(), 1);
     }
 }

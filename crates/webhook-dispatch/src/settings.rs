@@ -76,20 +76,17 @@ impl Settings {
         };
         let shortest = settings.request_timeout_ms + LEASE_MARGIN_MS;
         if settings.lease_ms < shortest {
-            reader.errors.push(SettingError {
-                name: "WEBHOOK_LEASE",
-                expected: format!("WEBHOOK_REQUEST_TIMEOUT and {LEASE_MARGIN_MS}ms more"),
-                got: format!("{}ms", settings.lease_ms),
-                used: format!("{shortest}ms"),
-            });
+            if reader.text("WEBHOOK_LEASE").is_some() {
+                reader.errors.push(SettingError {
+                    name: "WEBHOOK_LEASE",
+                    expected: format!("WEBHOOK_REQUEST_TIMEOUT and {LEASE_MARGIN_MS}ms more"),
+                    got: format!("{}ms", settings.lease_ms),
+                    used: format!("{shortest}ms"),
+                });
+            }
             settings.lease_ms = shortest;
         }
         (settings, reader.errors)
-    }
-
-    /// The retry policy.
-    pub fn retry_policy(&self) -> RetryPolicy {
-        RetryPolicy { max_attempts: self.max_attempts }
     }
 }
 
@@ -188,6 +185,8 @@ mod tests {
     #[test]
     fn a_lease_outlasts_a_request() {
         let (settings, errors) = read(&[("WEBHOOK_REQUEST_TIMEOUT", "55s")]);
+        assert_eq!((settings.lease_ms, errors), (65_000, vec![]));
+        let (settings, errors) = read(&[("WEBHOOK_REQUEST_TIMEOUT", "55s"), ("WEBHOOK_LEASE", "1m")]);
         assert_eq!(settings.lease_ms, 65_000);
         assert_eq!(errors.len(), 1);
         assert!(errors[0].starts_with("WEBHOOK_LEASE: "), "{errors:?}");

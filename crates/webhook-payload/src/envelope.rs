@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
@@ -102,46 +101,6 @@ fn trace_of(keys: &BTreeMap<String, &RawValue>, delivery_id: &str) -> TraceId {
     TraceId::derive(request_id.as_deref().unwrap_or(delivery_id))
 }
 
-/// What a new envelope is made of: the shape that `dispatch_webhook` gives an event.
-#[derive(Clone, Copy, Debug)]
-pub struct NewEnvelope<'a> {
-    /// The event type.
-    pub event_type: &'a str,
-    /// ISO 8601.
-    pub timestamp: &'a str,
-    /// Whose doing the event is, if anybody's.
-    pub actor_user_id: Option<&'a str>,
-    /// JSON text.
-    pub data: &'a str,
-    /// A UUID that all of the event's deliveries share.
-    pub request_id: &'a str,
-}
-
-/// The text to store in `payload` for a new event.
-///
-/// # Errors
-/// [`EnvelopeError::NotJson`] if `data` is not JSON.
-pub fn compose(new: &NewEnvelope<'_>) -> Result<String, EnvelopeError> {
-    #[derive(Serialize)]
-    struct Fields<'a> {
-        event: &'a str,
-        timestamp: &'a str,
-        actor_user_id: Option<&'a str>,
-        data: &'a RawValue,
-        request_id: &'a str,
-    }
-    let not_json =
-        |error: serde_json::Error| EnvelopeError::NotJson { line: error.line(), column: error.column() };
-    let fields = Fields {
-        event: new.event_type,
-        timestamp: new.timestamp,
-        actor_user_id: new.actor_user_id,
-        data: serde_json::from_str(new.data).map_err(not_json)?,
-        request_id: new.request_id,
-    };
-    serde_json::to_string(&fields).map_err(not_json)
-}
-
 fn json_string(text: &str) -> String {
     // Text always has a JSON form.
     serde_json::to_string(text).unwrap_or_default()
@@ -233,21 +192,6 @@ mod tests {
     fn deep_nesting_is_no_error() {
         let deep = format!(r#"{{"data": {}{}}}"#, "[".repeat(50_000), "]".repeat(50_000));
         assert!(render_text(&deep).body.starts_with(deep.strip_suffix('}').unwrap()));
-    }
-
-    #[test]
-    fn a_new_envelope_has_the_five_keys_in_their_order() {
-        let text = compose(&NewEnvelope {
-            event_type: "webhook.test",
-            timestamp: "2026-01-29T10:00:00.000Z",
-            actor_user_id: None,
-            data: r#"{"n": 1.10}"#,
-            request_id: "r",
-        });
-        assert_eq!(
-            text.unwrap(),
-            r#"{"event":"webhook.test","timestamp":"2026-01-29T10:00:00.000Z","actor_user_id":null,"data":{"n": 1.10},"request_id":"r"}"#
-        );
     }
 
     /// JSON texts with odd numbers and spacing, as a jsonb column never writes them and a json column may.

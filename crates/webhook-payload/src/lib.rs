@@ -8,12 +8,14 @@ mod envelope;
 mod event;
 mod event_type;
 mod sample;
+mod test_request;
 mod trace;
 
-pub use envelope::{Envelope, EnvelopeError, NewEnvelope, StoredPayload, compose, render};
+pub use envelope::{Envelope, EnvelopeError, StoredPayload, render};
 pub use event::{
     AutoClosedDiscussion, CancelledRegistration, Event, ExtendedDiscussion, FlaggedComment, JoinedCommunity,
     JoinedPlatform, PostedComment, ReferredUser, RegisteredEvent,
 };
 pub use event_type::EventType;
+pub use test_request::{TestRequest, TestRequestError};
 pub use trace::{SpanId, TraceId, traceparent};

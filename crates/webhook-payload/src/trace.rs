@@ -73,7 +73,7 @@ fn digest_prefix<const N: usize>(parts: &[&str]) -> [u8; N] {
 }
 
 /// The bytes of a UUID in its usual form, 8-4-4-4-12, in either case.
-fn uuid_bytes(text: &str) -> Option<[u8; 16]> {
+pub(crate) fn uuid_bytes(text: &str) -> Option<[u8; 16]> {
     let groups: Vec<&str> = text.split('-').collect();
     if !groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12]) {
         return None;

@@ -7,8 +7,6 @@ use crate::{HttpUrlParser, TargetError};
 pub struct HttpTarget {
     /// The URL to call, normalised, without a fragment: HTTP never sends one.
     pub href: String,
-    /// Its host, normalised, brackets around IPv6 included.
-    pub hostname: String,
 }
 
 impl HttpTarget {
@@ -22,7 +20,7 @@ impl HttpTarget {
             return Err(TargetError::Credentials);
         }
         let href = parsed.href.split('#').next().unwrap_or_default().to_owned();
-        Ok(HttpTarget { href, hostname: parsed.hostname })
+        Ok(HttpTarget { href })
     }
 }
 
@@ -84,7 +82,7 @@ mod tests {
     use super::*;
 
     fn names(message: &Message<'_>) -> Vec<&'static str> {
-        let target = HttpTarget { href: "https://a.example/".to_owned(), hostname: "a.example".to_owned() };
+        let target = HttpTarget { href: "https://a.example/".to_owned() };
         HttpRequest::new(&target, message).headers.into_iter().map(|(name, _)| name).collect()
     }
 

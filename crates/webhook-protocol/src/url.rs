@@ -5,8 +5,6 @@
 pub struct HttpUrl {
     /// The whole URL, normalised.
     pub href: String,
-    /// The host in its normal form, brackets around IPv6 included; never empty.
-    pub hostname: String,
     /// User name or password are there.
     pub has_credentials: bool,
 }
@@ -27,7 +25,6 @@ impl HttpUrlParser for NativeUrlParser {
     fn parse(&self, text: &str) -> Option<HttpUrl> {
         let url = ::url::Url::parse(text).ok()?;
         Some(HttpUrl {
-            hostname: url.host_str()?.to_owned(),
             has_credentials: !url.username().is_empty() || url.password().is_some(),
             href: url.into(),
         })

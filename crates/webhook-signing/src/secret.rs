@@ -17,7 +17,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 const PREFIX: &str = "whsec_";
 
 /// The shortest piece of a `secret_key` with blanks that is read as a secret of its own.
-const SHORTEST_OF_SEVERAL: usize = 6;
+const SHORTEST_OF_SEVERAL: usize = 10;
 
 /// One secret. Its `Debug` shows nothing of it.
 #[derive(Clone, PartialEq, Eq)]
@@ -58,8 +58,8 @@ impl fmt::Debug for Secret {
 /// The secrets of an endpoint, at least one.
 ///
 /// Several secrets, separated by blanks, sign side by side while receivers move from one to the other. A
-/// `secret_key` with blanks whose shortest piece has fewer than six characters is a pass phrase: one secret, as
-/// receivers know it, and none of its words signs alone, which would make the phrase easy to guess.
+/// `secret_key` with blanks and a piece of fewer than ten characters is a pass phrase: one secret, as receivers know
+/// it, and none of its words signs alone, which would make the phrase easy to guess.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Secrets {
     first: Secret,
@@ -117,7 +117,9 @@ mod tests {
     #[test]
     fn several_secrets_are_read_apart_and_a_pass_phrase_is_one() {
         assert_eq!(keys("old-secret  new-secret\twhsec_AQID").len(), 3);
-        assert_eq!(keys("correct horse battery staple"), [b"correct horse battery staple"]);
+        for phrase in ["correct horse battery staple", "secret passphrase", "onceuponatime webhooks"] {
+            assert_eq!(keys(phrase), [phrase.as_bytes()]);
+        }
     }
 
     #[test]

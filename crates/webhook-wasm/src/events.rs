@@ -1,59 +1,50 @@
-//! Envelopes and samples.
+//! Test requests and their envelopes.
 
-use serde::Deserialize;
+use serde::Serialize;
 use tsify::{Ts, Tsify};
 use wasm_bindgen::prelude::*;
-use webhook_payload::{EnvelopeError, Event, EventType};
+use webhook_payload as payload;
+use webhook_payload::TestRequestError;
 
 use crate::error::{js_error, shape_error};
 
-/// What a new envelope is made of.
-#[derive(Deserialize, Tsify)]
+/// A test that was asked for.
+#[derive(Serialize, Tsify)]
 #[serde(rename_all = "camelCase")]
-pub struct NewEnvelope {
-    /// The event type.
+#[tsify(missing_as_null)]
+pub struct TestRequest {
+    /// `webhook.test` or one of the application's nine events.
     event_type: String,
-    /// ISO 8601.
-    timestamp: String,
-    /// Whose doing the event is, if anybody's.
-    #[tsify(optional)]
-    actor_user_id: Option<String>,
-    /// JSON text.
-    data: String,
-    /// A UUID.
-    request_id: String,
+    /// The text to store in `payload`.
+    payload: String,
+    /// The endpoint to test; null for all active ones that are subscribed.
+    endpoint_id: Option<String>,
 }
 
-/// The text to store in `payload` for a new event.
+/// Reads a test request's body and makes its envelope. `timestamp` is ISO 8601, `requestId` a UUID.
 ///
-/// @throws {Error} `EnvelopeError` with the code `not_json` where `data` is not JSON.
-#[wasm_bindgen(js_name = composeEnvelope)]
-pub fn compose_envelope(envelope: Ts<NewEnvelope>) -> Result<String, JsValue> {
-    let envelope = envelope.to_rust().map_err(shape_error)?;
-    webhook_payload::compose(&webhook_payload::NewEnvelope {
-        event_type: &envelope.event_type,
-        timestamp: &envelope.timestamp,
-        actor_user_id: envelope.actor_user_id.as_deref(),
-        data: &envelope.data,
-        request_id: &envelope.request_id,
-    })
-    .map_err(|error| {
+/// @throws {Error} `TestRequestError` with a code: `invalid_body`, `invalid_event_type`, `invalid_event_data`,
+/// `invalid_endpoint_id`.
+#[wasm_bindgen(js_name = readTestRequest)]
+pub fn read_test_request(
+    body: &str,
+    timestamp: &str,
+    #[wasm_bindgen(js_name = requestId)] request_id: &str,
+) -> Result<Ts<TestRequest>, JsValue> {
+    let request = payload::TestRequest::parse(body).map_err(|error| {
         let code = match error {
-            EnvelopeError::NotJson { .. } => "not_json",
-            _ => "envelope",
+            TestRequestError::Body => "invalid_body",
+            TestRequestError::EventType { .. } => "invalid_event_type",
+            TestRequestError::EventData => "invalid_event_data",
+            TestRequestError::EndpointId { .. } => "invalid_endpoint_id",
+            _ => "invalid_request",
         };
-        js_error("EnvelopeError", code, &error.to_string())
-    })
-}
-
-/// The names of the application's nine events.
-#[wasm_bindgen(js_name = applicationEventTypes)]
-pub fn application_event_types() -> Vec<String> {
-    EventType::APPLICATION.iter().map(|event_type| event_type.as_str().to_owned()).collect()
-}
-
-/// Sample data of one of the application's nine events, as JSON text; `undefined` for any other name.
-#[wasm_bindgen(js_name = sampleData)]
-pub fn sample_data(event_type: &str) -> Option<String> {
-    Event::sample(&EventType::from(event_type)).and_then(|event| event.data_text().ok())
+        js_error("TestRequestError", code, &error.to_string())
+    })?;
+    let request = TestRequest {
+        event_type: request.event_type.as_str().to_owned(),
+        payload: request.envelope(timestamp, request_id),
+        endpoint_id: request.endpoint_id,
+    };
+    request.into_ts().map_err(shape_error)
 }

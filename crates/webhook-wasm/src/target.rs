@@ -14,7 +14,6 @@ impl HttpUrlParser for RuntimeUrlParser {
         let url = web_sys::Url::new(text).ok()?;
         Some(HttpUrl {
             href: url.href(),
-            hostname: url.hostname(),
             has_credentials: !url.username().is_empty() || !url.password().is_empty(),
         })
     }
