@@ -5,8 +5,9 @@
 
 import { join } from "node:path";
 import { FUNCTIONS } from "./functions.mjs";
+import { inherit, ROOT } from "./processes.mjs";
 import { Failure, run, say } from "./say.mjs";
-import { inherit, ROOT, setUp } from "./setup.mjs";
+import { setUp } from "./setup.mjs";
 
 await run(async () => {
   const options = process.argv.slice(2).flatMap(joinRemote);

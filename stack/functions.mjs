@@ -5,8 +5,9 @@ import { createHmac, randomBytes } from "node:crypto";
 import { createServer, request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { end } from "./cleanup.mjs";
+import { ROOT } from "./processes.mjs";
+import { DENO_ENV } from "./programs.mjs";
 import { Failure } from "./say.mjs";
-import { DENO_ENV, ROOT } from "./setup.mjs";
 
 export const FUNCTIONS = [
   "webhook-dispatcher",

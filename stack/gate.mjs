@@ -5,10 +5,13 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { FUNCTIONS } from "./functions.mjs";
 import { endPostgres, postgresUrl } from "./gate-database.mjs";
+import { ROOT } from "./processes.mjs";
+import { DENO_ENV, denoPath, pythonForTests } from "./programs.mjs";
 import { Report } from "./report.mjs";
 import { Failure, run } from "./say.mjs";
-import { DENO_ENV, denoPath, installPackages, pythonForTests, ROOT } from "./setup.mjs";
+import { installPackages } from "./setup.mjs";
 
 const DEBIAN_POSTGRES_15 = "/usr/lib/postgresql/15/bin";
 const TESTS = join(ROOT, "tests");
@@ -75,8 +78,7 @@ const PARTS = {
       "stack",
     ]);
     for (const level of levels) {
-      const entries = ["webhook-dispatcher", "close-expired-discussions", "webhook-health", "test-webhook"]
-        .map((name) => `${name}/index.ts`);
+      const entries = FUNCTIONS.map((name) => `${name}/index.ts`);
       await report.step(`the functions' types fit (Deno ${level})`, await denoPath(level), [
         "check",
         "--frozen",

@@ -4,22 +4,23 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { ROOT } from "./processes.mjs";
 import { say } from "./say.mjs";
-import { ROOT } from "./setup.mjs";
 
 /** A file a start, named after its process: several may be up at once, on different ports. */
 const NOTES = join(ROOT, ".local/leftovers");
 const OWN = join(NOTES, `${process.pid}.json`);
 
 const noted = [];
+let drafts = 0;
 
 /** Notes a process, and the folder that is to go with it, before anything can happen to us. */
 export async function note(pid, folder = null) {
   noted.push({ pid, command: commandOf(pid), folder });
   await mkdir(NOTES, { recursive: true });
-  await writeFile(OWN, JSON.stringify({ owner: describe(process.pid), noted }));
+  await writeJson(OWN, { owner: describe(process.pid), noted });
 }
 
 /** Everything noted has ended in order. */
@@ -53,6 +54,13 @@ export async function readJson(file) {
   } catch {
     return {};
   }
+}
+
+/** Writes a file at once: whoever reads it sees it whole. */
+export async function writeJson(file, value) {
+  const draft = `${file}.${process.pid}.${drafts++}.draft`;
+  await writeFile(draft, JSON.stringify(value, null, 2), { mode: 0o600 });
+  await rename(draft, file);
 }
 
 /** A process as it can be told from a later one with the same number. */

@@ -6,8 +6,9 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { end } from "./cleanup.mjs";
+import { ROOT } from "./processes.mjs";
+import { postgresBinaries, reachableFor } from "./programs.mjs";
 import { Failure } from "./say.mjs";
-import { postgresBinaries, reachableFor, ROOT } from "./setup.mjs";
 
 const PASSWORD = "postgres";
 const SCHEMA = ["01-supabase.sql", "02-app.sql", "03-webhooks.sql"];

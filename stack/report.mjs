@@ -1,7 +1,7 @@
 /** What the gate did: a line a step, what failed in full, and the count at the end. */
 
+import { output } from "./processes.mjs";
 import { Failure } from "./say.mjs";
-import { output } from "./setup.mjs";
 
 export class Report {
   passed = 0;

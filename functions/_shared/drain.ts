@@ -34,8 +34,6 @@ export interface Drained {
   superseded: number;
 }
 
-const COUNTED_AS = { delivered: "delivered", pending: "retrying", failed: "exhausted" } as const;
-
 /** Rejects if the database does, once all that was under way has ended and was offered to it. */
 export async function drain(options: DrainOptions): Promise<Drained> {
   const { store, dispatcher, send, now, log, concurrency } = options;
@@ -65,7 +63,7 @@ export async function drain(options: DrainOptions): Promise<Drained> {
     const updates = [...refused.splice(0), ...dispatcher.settle(outcomes.splice(0), now())];
     const written = new Set(await store.record(updates));
     const own = updates.filter(({ id }) => written.has(id));
-    for (const { status } of own) drained[COUNTED_AS[status]]++;
+    for (const { disposition } of own) drained[disposition]++;
     const superseded = updates.length - own.length;
     if (superseded > 0) log("warn", "results_superseded", { count: superseded });
     drained.superseded += superseded;

@@ -31,7 +31,7 @@ export function acceptedKeysFrom(variable: Variable, log: Log): string[] {
 }
 
 /** How to listen when a function runs on its own; the hosted runtime chooses for itself. */
-export function listenOptionsFrom(variable: Variable): { port: number; hostname: string } {
+export function listenOptions(variable: Variable = Deno.env.get): { port: number; hostname: string } {
   return { port: Number(variable("PORT") ?? 8000), hostname: variable("HOST") ?? "127.0.0.1" };
 }
 

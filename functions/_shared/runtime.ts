@@ -5,8 +5,8 @@
  */
 
 import { type Authorizer, createAuthorizer } from "./auth.ts";
-import { Dispatcher, type Settings } from "./core.ts";
-import { acceptedKeysFrom, listenOptionsFrom, settingsFrom, type Variable } from "./env.ts";
+import { Dispatcher, retryDelaysMs, type Settings } from "./core.ts";
+import { acceptedKeysFrom, settingsFrom, type Variable } from "./env.ts";
 import { createLog, type Log } from "./log.ts";
 import { RequestError } from "./respond.ts";
 import { connect, createStore, type Store } from "./store.ts";
@@ -30,27 +30,21 @@ export interface Runtime {
 export function createRuntime(functionName: string, variable: Variable = Deno.env.get): Runtime {
   const log = createLog(functionName);
   const settings = settingsFrom(variable, log);
-  const dispatcher = new Dispatcher(settings.maxAttempts, settings.requestTimeoutMs);
   let store: Store | undefined;
   return {
     settings,
     isAuthorized: createAuthorizer(acceptedKeysFrom(variable, log)),
     log,
-    dispatcher,
+    dispatcher: new Dispatcher(settings.maxAttempts, settings.requestTimeoutMs),
     store: () =>
       store ??= createStore(connect(databaseUrl(variable)), {
         leaseMs: settings.leaseMs,
-        retryDelaysMs: [...dispatcher.retryDelaysMs()],
+        retryDelaysMs: [...retryDelaysMs()],
       }),
     send,
     now: Date.now,
     newId: () => crypto.randomUUID(),
   };
-}
-
-/** How to listen when a function runs on its own. */
-export function listenOptions(variable: Variable = Deno.env.get): { port: number; hostname: string } {
-  return listenOptionsFrom(variable);
 }
 
 /** Never shows the URL: it holds the database's password. */

@@ -83,7 +83,9 @@ export function createStore(sql: Sql, due: DueRule) {
 
   const claimedColumns = sql`
     c.id, c.event_type, c.payload::text as payload, c.attempts as attempt,
-    ${iso(sql`c.created_at`)} as created_at, e.id as endpoint_id, e.url, e.secret_key`;
+    coalesce(${
+    iso(sql`c.created_at`)
+  }, c.created_at::text) as created_at, e.id as endpoint_id, e.url, e.secret_key`;
 
   return {
     /** Takes up to `limit` due deliveries: counts the attempt and starts the lease, in one statement. */

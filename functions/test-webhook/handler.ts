@@ -22,7 +22,7 @@ import type { Exchange } from "../_shared/transport/http.ts";
 /** What became of one test delivery. */
 export interface TestResult {
   delivery_id: string;
-  endpoint_id: string;
+  endpoint_id: string | null;
   status: RowUpdate["status"];
   error: string | null;
   /** Null where the delivery could not be sent. */
@@ -60,7 +60,7 @@ export function createHandler(runtime: Runtime): Handler {
     await store.record(updates);
 
     const results = rows.map((row) => resultOf(row, updates, sent));
-    const delivered = results.filter((result) => result.status === "delivered").length;
+    const delivered = updates.filter(({ disposition }) => disposition === "delivered").length;
     log("info", "tested", { event_type: eventType, total: results.length, delivered });
     return json({ event_type: eventType, total: results.length, delivered, deliveries: results });
   });
@@ -90,23 +90,30 @@ function nobody({ eventType, endpointId }: TestRequest): RequestError {
     : new RequestError(404, "unknown_endpoint", "endpoint_id: there is no such endpoint");
 }
 
-function resultOf(
-  row: ClaimedRow,
-  updates: RowUpdate[],
-  sent: { attempts: BatchOutcome["attempts"]; request: HttpRequest; exchange: Exchange }[],
-): TestResult {
+interface Sent {
+  attempts: BatchOutcome["attempts"];
+  request: HttpRequest;
+  exchange: Exchange;
+}
+
+/** A row beside its update, which every row has, and its exchange, which refused rows have not. */
+function resultOf(row: ClaimedRow, updates: RowUpdate[], sent: Sent[]): TestResult {
   const update = updates.find(({ id }) => id === row.id);
   const own = sent.find(({ attempts }) => attempts.some(({ deliveryId }) => deliveryId === row.id));
+  if (!update) throw new Error(`delivery ${row.id} was neither sent nor refused`);
   const outcome = own?.exchange.outcome;
-  const answered = outcome && "answered" in outcome ? outcome.answered : undefined;
   return {
     delivery_id: row.id,
-    endpoint_id: row.endpoint_id ?? "",
-    status: update?.status ?? "failed",
-    error: update?.error_message ?? null,
+    endpoint_id: row.endpoint_id,
+    status: update.status,
+    error: update.error_message,
     request: own?.request ?? null,
-    response: answered && own
-      ? { status: answered.status, headers: own.exchange.headers, body: update?.response_body ?? "" }
+    response: own && outcome && "answered" in outcome
+      ? {
+        status: outcome.answered.status,
+        headers: own.exchange.headers,
+        body: update.response_body ?? "",
+      }
       : null,
     duration_ms: own?.exchange.durationMs ?? 0,
   };

@@ -7,11 +7,13 @@ import { age, databaseTest, deliveries, insertDeliveries, insertEndpoint } from 
 const URL = "https://a.example/hook";
 
 function delivered(id: string, attempt = 1): RowUpdate {
-  return { id, attempt, status: "delivered", response_status: 200, response_body: "ok", error_message: null };
+  const answer = { response_status: 200, response_body: "ok", error_message: null };
+  return { id, attempt, status: "delivered", disposition: "delivered", ...answer };
 }
 
 function failed(id: string, attempt = 1): RowUpdate {
-  return { ...delivered(id, attempt), status: "pending", response_status: 500, error_message: "HTTP 500" };
+  const answer = { response_status: 500, response_body: "no", error_message: "HTTP 500" };
+  return { id, attempt, status: "pending", disposition: "retrying", ...answer };
 }
 
 databaseTest(
@@ -58,7 +60,7 @@ databaseTest("a failed attempt waits for the delay of its number", async ({ sql,
   const [id] = await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }));
   for (const [attempt, seconds] of [[1, 2], [2, 4], [3, 8], [4, 16], [5, 32], [6, 60], [7, 60], [8, 60]]) {
     assert.deepEqual((await store.claim(10)).map((row) => row.attempt), [attempt]);
-    assert.equal(await store.record([failed(id!, attempt)]), 1);
+    assert.deepEqual(await store.record([failed(id!, attempt)]), [id]);
     await age(sql, `${seconds! - 1} seconds`);
     assert.equal((await store.claim(10)).length, 0, `attempt ${attempt} came too early`);
     await age(sql, "1 second");
@@ -102,7 +104,7 @@ databaseTest("a row that somebody else holds is passed over, not waited for", as
 databaseTest("results are written once, and only by whom the row belongs to", async ({ sql, store }) => {
   const [one, two] = await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }), 2);
   await store.claim(10);
-  assert.equal(await store.record([delivered(one!), failed(two!)]), 2);
+  assert.deepEqual((await store.record([delivered(one!), failed(two!)])).toSorted(), [one, two].toSorted());
   const [first, second] = await deliveries(sql);
   assert.deepEqual([first?.status, first?.response_status, first?.response_body, first?.error_message], [
     "delivered",
@@ -118,11 +120,11 @@ databaseTest("results are written once, and only by whom the row belongs to", as
   // The lease of the second ends, and another dispatcher takes it: the first one's late result changes nothing.
   await age(sql, "2 seconds");
   assert.deepEqual((await store.claim(10)).map((row) => row.attempt), [2]);
-  assert.equal(await store.record([delivered(two!, 1)]), 0);
-  assert.equal(await store.record([delivered(two!, 2)]), 1);
-  assert.equal(await store.record([failed(two!, 2)]), 0);
+  assert.deepEqual([...await store.record([delivered(two!, 1)])], []);
+  assert.deepEqual([...await store.record([delivered(two!, 2)])], [two]);
+  assert.deepEqual([...await store.record([failed(two!, 2)])], []);
   assert.equal((await deliveries(sql))[1]?.status, "delivered");
-  assert.equal(await store.record([]), 0);
+  assert.deepEqual([...await store.record([])], []);
 });
 
 databaseTest("what is left is counted, and what of it is due", async ({ sql, store }) => {
@@ -133,4 +135,29 @@ databaseTest("what is left is counted, and what of it is due", async ({ sql, sto
   assert.deepEqual(await store.remaining(), { pending: 3, due: 2 });
   await store.record([delivered(row!.id)]);
   assert.deepEqual(await store.remaining(), { pending: 2, due: 2 });
+});
+
+databaseTest("odd attempts do not stop a claim", async ({ sql, store }) => {
+  const ids = await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }), 3);
+  await sql`update public.webhook_deliveries set attempts = -5 where id = ${ids[0]!}`;
+  await sql`update public.webhook_deliveries set attempts = 2147483647 where id = ${ids[1]!}`;
+  assert.deepEqual((await store.claim(10)).map((row) => row.attempt), [1, 2147483647, 1]);
+});
+
+databaseTest("the delay runs from the end of the attempt, not from its claim", async ({ sql, store }) => {
+  const [id] = await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }));
+  await store.claim(1);
+  // The attempt took 30 seconds.
+  await age(sql, "30 seconds");
+  await store.record([failed(id!)]);
+  assert.equal((await store.claim(1)).length, 0);
+  await age(sql, "2 seconds");
+  assert.equal((await store.claim(1)).length, 1);
+});
+
+databaseTest("a row with a time that is no ISO 8601 is claimed like any other", async ({ sql, store }) => {
+  await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }), 2);
+  await sql`update public.webhook_deliveries set created_at = '-infinity'
+    where id = (select id from public.webhook_deliveries order by created_at limit 1)`;
+  assert.equal((await store.claim(10))[0]?.created_at, "-infinity");
 });

@@ -1,7 +1,8 @@
 /** discussion.auto_closed: once for each expiry, whoever runs and however often. */
 
 import assert from "node:assert/strict";
-import type postgres from "postgres";
+import postgres from "postgres";
+import { createStore } from "../../functions/_shared/store.ts";
 import { createHandler } from "../../functions/close-expired-discussions/handler.ts";
 import { databaseTest, insertEndpoint, type TestDatabase } from "../support/database.ts";
 import { post, testRuntime } from "../support/runtime.ts";
@@ -134,4 +135,33 @@ databaseTest(
 databaseTest("callers need a key", async (database) => {
   const answer = await createHandler(testRuntime(database))(post(undefined, {}));
   assert.equal(answer.status, 401);
+});
+
+databaseTest("the order of runs does not depend on the database's default isolation", async (database) => {
+  const { sql } = database;
+  await subscribe(sql);
+  for (let n = 0; n < 5; n++) await insertDiscussion(sql, "-1 minute");
+  const name = new URL(database.url).pathname.slice(1);
+  await sql.unsafe(`alter database ${name} set default_transaction_isolation = 'repeatable read'`);
+  const own = postgres(database.url, { max: 4, fetch_types: false, prepare: false });
+  try {
+    const store = createStore(own, { leaseMs: 1, retryDelaysMs: [1] });
+    const runs = await Promise.all(Array.from({ length: 4 }, () => close({ ...database, store })));
+    assert.equal(runs.reduce((sum, run) => sum + run.closed, 0), 5);
+  } finally {
+    await own.end();
+  }
+  assert.equal((await announced(sql)).length, 5);
+});
+
+databaseTest("a test of the event does not pass for the announcement", async (database) => {
+  const { sql } = database;
+  const endpoint = await subscribe(sql);
+  const id = await insertDiscussion(sql, "-1 minute");
+  await sql`
+    insert into public.webhook_deliveries (webhook_config_id, event_type, payload)
+    select ${endpoint}, ${EVENT}, jsonb_build_object('test', true, 'data', jsonb_build_object(
+      'discussion_id', id, 'closed_at', to_char(expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')))
+    from public.discussions where id = ${id}`;
+  assert.deepEqual((await close(database)).discussion_ids, [id]);
 });

@@ -155,8 +155,7 @@ databaseTest("what comes in meanwhile is delivered by the same run", async (data
   await withReceiver(answer, async (receiver) => {
     endpoint = await insertEndpoint(database.sql, { url: receiver.url });
     await insertDeliveries(database.sql, endpoint, 2);
-    const runtime = testRuntime(database, { WEBHOOK_CONCURRENCY: "1" });
-    assert.equal((await (await createHandler(runtime)(post())).json()).processed, 3);
+    assert.equal((await (await createHandler(testRuntime(database))(post())).json()).processed, 3);
   });
 });
 
@@ -167,5 +166,17 @@ databaseTest("a run whose time is spent says what is left", async (database) => 
     const runtime = { ...testRuntime(database, { WEBHOOK_CONCURRENCY: "4" }), now: () => clock += 30_000 };
     const { processed, remaining, due } = await (await createHandler(runtime)(post())).json();
     assert.deepEqual({ processed, remaining, due }, { processed: 4, remaining: 6, due: 6 });
+  });
+});
+
+databaseTest("a delivery whose last attempt had no outcome is not sent for ever", async (database) => {
+  await withReceiver(undefined, async (receiver) => {
+    const { sql } = database;
+    await insertDeliveries(sql, await insertEndpoint(sql, { url: receiver.url }));
+    await sql`update public.webhook_deliveries set attempts = 10, last_attempt_at = now() - interval '1 hour'`;
+    const summary = await (await createHandler(testRuntime(database))(post())).json();
+    assert.deepEqual(pick(summary), { processed: 0, failed: 1, remaining: 0, due: 0 });
+    assert.equal((await deliveries(sql))[0]?.error_message, "not sent: used up its 10 attempts");
+    assert.equal(receiver.received.length, 0);
   });
 });

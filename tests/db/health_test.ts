@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import type postgres from "postgres";
+import { createHandler as createTestWebhook } from "../../functions/test-webhook/handler.ts";
 import { createHandler } from "../../functions/webhook-health/handler.ts";
 import { databaseTest, insertEndpoint, type TestDatabase } from "../support/database.ts";
 import { SECRET_KEY, testRuntime } from "../support/runtime.ts";
@@ -69,6 +70,39 @@ databaseTest("due deliveries that nobody takes are unhealthy, waiting ones are n
   assert.equal((await health(database)).status, 200);
 });
 
+databaseTest("a backlog is no sign of a dispatcher that does not run", async (database) => {
+  const endpoint = await insertEndpoint(database.sql, { url: "https://a.example/" });
+  await insert(database.sql, endpoint, { status: "pending", attempts: 0, ago: "6 minutes", count: 3 });
+  await insert(database.sql, endpoint, { status: "delivered", ago: "10 seconds" });
+  assert.equal((await health(database)).status, 200);
+});
+
+databaseTest("a delivery that an admin sends again is not overdue at once", async (database) => {
+  const endpoint = await insertEndpoint(database.sql, { url: "https://a.example/" });
+  await insert(database.sql, endpoint, { status: "failed", ago: "3 days", error: "HTTP 500", attempts: 10 });
+  await database.sql`update public.webhook_deliveries
+    set status = 'pending', attempts = 0, last_attempt_at = now()`;
+  assert.equal((await health(database)).status, 200);
+  assert.deepEqual(await database.store.remaining(), { pending: 1, due: 1 });
+});
+
+databaseTest("tests count for nothing", async (database) => {
+  const endpoint = await insertEndpoint(database.sql, { url: "ftp://wrong.example/" });
+  const runtime = testRuntime(database);
+  const body = JSON.stringify({ endpoint_id: endpoint, event_type: "user.posted_comment" });
+  for (let n = 0; n < 6; n++) {
+    const request = new Request("http://localhost/", {
+      method: "POST",
+      headers: { apikey: SECRET_KEY },
+      body,
+    });
+    assert.equal((await createTestWebhook(runtime)(request)).status, 200);
+  }
+  const answer = await health(database);
+  assert.equal(answer.status, 200);
+  assert.equal((await answer.json()).stats.last_hour.total, 0);
+});
+
 databaseTest(
   "endpoints that fail in a row are counted for all and named for callers with a key",
   async (database) => {
@@ -80,6 +114,14 @@ databaseTest(
     await insert(sql, broken, { status: "failed", attempts: 3, error: "HTTP 500", ago: "2 minutes" });
     await insert(sql, recovered, { status: "failed", attempts: 9, error: "HTTP 500", ago: "2 minutes" });
     await insert(sql, recovered, { status: "delivered", ago: "1 minute" });
+    // Older than the last success: of its nine attempts only the last one is known to have come after it.
+    const mixed = await insertEndpoint(sql, { name: "mixed", url: "https://c.example/" });
+    await insert(sql, mixed, { status: "delivered", ago: "2 minutes" });
+    await insert(sql, mixed, { status: "pending", attempts: 9, error: "HTTP 500", ago: "3 minutes" });
+    await sql`update public.webhook_deliveries set last_attempt_at = now()
+    where webhook_config_id = ${mixed} and status = 'pending'`;
+    const off = await insertEndpoint(sql, { name: "off", url: "https://d.example/", is_active: false });
+    await insert(sql, off, { status: "failed", attempts: 9, error: "HTTP 500" });
 
     const open = await (await health(database)).text();
     assert.deepEqual(JSON.parse(open).circuit_breakers, { open: 1, configs: [] });

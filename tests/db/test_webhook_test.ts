@@ -109,16 +109,19 @@ databaseTest("a failing endpoint is shown as it is and not tried again", async (
 
 databaseTest("wrong requests are named, and leave nothing behind", async (database) => {
   const handler = createHandler(testRuntime(database));
+  const endpoint = await insertEndpoint(database.sql, { url: "https://a.example/" });
   const cases: [unknown, number, string][] = [
     [{ event_type: "user.exploded" }, 400, "invalid_event_type"],
     [{ event_type: 7 }, 400, "invalid_event_type"],
     [{ event_data: "text" }, 400, "invalid_event_data"],
     [{ event_data: [] }, 400, "invalid_event_data"],
-    [{ event_data: null }, 400, "invalid_event_data"],
+    [{ event_data: 7 }, 400, "invalid_event_data"],
     [{ endpoint_id: "7" }, 400, "invalid_endpoint_id"],
     [{ endpoint_id: crypto.randomUUID() }, 404, "unknown_endpoint"],
     [{}, 404, "no_subscriber"],
     [[], 400, "invalid_body"],
+    [{ event_data: { text: "\0" }, endpoint_id: endpoint }, 400, "invalid_event_data"],
+    [{ event_data: { text: "\ud800" }, endpoint_id: endpoint }, 400, "invalid_event_data"],
   ];
   for (const [body, status, code] of cases) {
     const answer = await handler(post(body));

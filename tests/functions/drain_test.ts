@@ -36,7 +36,7 @@ function setting({ count, options = {} }: Setting) {
       },
       record: (updates) => {
         written.push(...updates);
-        return Promise.resolve(updates.length);
+        return Promise.resolve(updates.map(({ id }) => id));
       },
     },
     dispatcher: new Dispatcher(3, 1_000),
@@ -89,7 +89,7 @@ Deno.test("failures and refusals are counted apart", async () => {
         claim: () => Promise.resolve(rows.splice(0)),
         record: (updates) => {
           written.push(...updates);
-          return Promise.resolve(updates.length);
+          return Promise.resolve(updates.map(({ id }) => id));
         },
       },
       send: (request) => {
@@ -114,7 +114,7 @@ Deno.test("a failing claim ends the run with its error, after what is under way 
         claim: () => ++claims === 1 ? Promise.resolve([row(1), row(2)]) : Promise.reject(new Error("gone")),
         record: (updates) => {
           written.push(...updates);
-          return Promise.resolve(updates.length);
+          return Promise.resolve(updates.map(({ id }) => id));
         },
       },
       concurrency: 2,
@@ -134,11 +134,73 @@ Deno.test("results that another dispatcher has overtaken are counted and logged"
           const rows = [[row(1)], []];
           return () => Promise.resolve(rows.shift() ?? []);
         })(),
-        record: () => Promise.resolve(0),
+        record: () => Promise.resolve([]),
       },
       log: (_level, message) => logged.push(message),
     },
   });
-  assert.equal((await run()).superseded, 1);
+  assert.deepEqual(await run(), { delivered: 0, retrying: 0, exhausted: 0, superseded: 1 });
   assert.deepEqual(logged, ["results_superseded"]);
+});
+
+Deno.test("a failing record ends the run with its error, after everything else was offered", async () => {
+  const offered: string[] = [];
+  let writes = 0;
+  let writing = 0;
+  const release = Promise.withResolvers<void>();
+  const { run } = setting({
+    count: 0,
+    options: {
+      store: {
+        claim: (() => {
+          const rows = [[row(1), row(2), row(3), row(4)]];
+          return () => Promise.resolve(rows.shift() ?? []);
+        })(),
+        record: async (updates) => {
+          // One write at a time: two could finish in either order.
+          assert.equal(++writing, 1);
+          await release.promise;
+          writing--;
+          offered.push(...updates.map(({ id }) => id));
+          if (++writes === 1) throw new Error("gone");
+          return updates.map(({ id }) => id);
+        },
+      },
+      send: async (request) => {
+        const id = request.headers.find(([name]) => name === "webhook-id")?.[1];
+        // The first comes at once; the others while its write is under way.
+        if (id !== "1") await Promise.resolve();
+        if (id === "4") release.resolve();
+        return {
+          outcome: { answered: { status: 200, location: null, body: "" } },
+          headers: {},
+          durationMs: 0,
+        };
+      },
+    },
+  });
+  await assert.rejects(run, /gone/);
+  assert.deepEqual(offered.toSorted(), ["1", "2", "3", "4"]);
+  assert(writes >= 2, String(writes));
+});
+
+Deno.test("a row that cannot be planned ends the run, and what was under way before is written", async () => {
+  const { run, written } = setting({
+    count: 0,
+    options: {
+      concurrency: 4,
+      store: {
+        claim: (() => {
+          const claims = [[row(1), row(2), row(3), row(4)], [{ ...row(5), attempt: -1 }]];
+          return () => Promise.resolve(claims.shift() ?? []);
+        })(),
+        record: (updates) => {
+          written.push(...updates);
+          return Promise.resolve(updates.map(({ id }) => id));
+        },
+      },
+    },
+  });
+  await assert.rejects(run, { name: "ShapeError" });
+  assert.equal(written.length, 4);
 });

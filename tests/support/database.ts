@@ -5,6 +5,7 @@
  */
 
 import postgres from "postgres";
+import { retryDelaysMs } from "../../functions/_shared/core.ts";
 import { createStore, type Store } from "../../functions/_shared/store.ts";
 
 export interface TestDatabase {
@@ -15,7 +16,6 @@ export interface TestDatabase {
 }
 
 export const LEASE_MS = 60_000;
-export const RETRY_DELAYS_MS = [2_000, 4_000, 8_000, 16_000, 32_000, 60_000];
 
 /** Registers a test that gets a new database with all tables, empty. */
 export function databaseTest(name: string, body: (database: TestDatabase) => Promise<void>): void {
@@ -31,7 +31,7 @@ export function databaseTest(name: string, body: (database: TestDatabase) => Pro
       await body({
         url: url.href,
         sql,
-        store: createStore(sql, { leaseMs: LEASE_MS, retryDelaysMs: RETRY_DELAYS_MS }),
+        store: createStore(sql, { leaseMs: LEASE_MS, retryDelaysMs: [...retryDelaysMs()] }),
       });
     } finally {
       await sql.end();

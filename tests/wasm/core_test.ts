@@ -128,6 +128,7 @@ Deno.test("a claimed row becomes a request, and its outcome a row update", () =>
     id: row.id,
     attempt: 1,
     status: "failed",
+    disposition: "exhausted",
     response_status: null,
     response_body: null,
     error_message: "not sent: endpoint: there is none with this webhook_config_id",
@@ -151,7 +152,7 @@ Deno.test("a claimed row becomes a request, and its outcome a row update", () =>
     ["pending", null, "connection failed: refused; attempt 1 of 3, next in 2 s"],
   ]);
   assert.equal(updates[0]?.response_body, "é");
-  assert.deepEqual([...dispatcher.retryDelaysMs()], [2_000, 4_000, 8_000, 16_000, 32_000, 60_000]);
+  assert.deepEqual([...core.retryDelaysMs()], [2_000, 4_000, 8_000, 16_000, 32_000, 60_000]);
   assert.equal(core.exponentialDelayMs(10), 60_000);
 });
 
@@ -173,13 +174,14 @@ Deno.test("settings come from variables, and wrong ones are named", () => {
 Deno.test("health facts become a report", () => {
   const none = { total: 0, pending: 0, delivered: 0, failed: 0 };
   const failing = [{ endpoint_id: "e", name: "n", failures_in_a_row: 6 }];
-  const report = core.judgeHealth({
+  const facts = {
     last_hour: { total: 12, pending: 1, delivered: 5, failed: 6 },
     last_24_hours: none,
     pending: 1,
     due_for_ms: null,
     failing,
-  });
+  };
+  const report = core.judgeHealth(facts, true);
   assert.deepEqual(report, {
     healthy: false,
     reasons: [
@@ -189,23 +191,19 @@ Deno.test("health facts become a report", () => {
     stats: { last_hour: { total: 12, pending: 1, delivered: 5, failed: 6 }, last_24_hours: none },
     circuit_breakers: { open: 1, configs: failing },
   });
+  assert.deepEqual(core.judgeHealth(facts, false).circuit_breakers, { open: 1, configs: [] });
 });
 
-Deno.test("new envelopes and samples are JSON of the documented shape", () => {
-  const text = core.composeEnvelope({
-    eventType: "webhook.test",
-    timestamp: "2026-01-29T10:00:00.000Z",
-    data: '{"n": 1.10}',
-    requestId: "r",
+Deno.test("a test request becomes an envelope, numbers kept as they were written", () => {
+  const body =
+    '{"event_type": "user.joined_community", "event_data": {"n": 12345678901234567890, "d": 1.10}}';
+  assert.deepEqual(core.readTestRequest(body, "2026-01-29T10:00:00.000Z", "r"), {
+    eventType: "user.joined_community",
+    payload:
+      '{"event":"user.joined_community","timestamp":"2026-01-29T10:00:00.000Z","actor_user_id":null,"request_id":"r","test":true,"data":{"n": 12345678901234567890, "d": 1.10}}',
+    endpointId: null,
   });
-  assert.equal(
-    text,
-    '{"event":"webhook.test","timestamp":"2026-01-29T10:00:00.000Z","actor_user_id":null,"data":{"n": 1.10},"request_id":"r"}',
-  );
-  const types = core.applicationEventTypes();
-  assert.equal(types.length, 9);
-  for (const type of types) assert.equal(typeof JSON.parse(core.sampleData(type)!), "object", type);
-  assert.equal(core.sampleData("webhook.test"), undefined);
+  assert.equal(core.readTestRequest("", "t", "r").eventType, "webhook.test");
 });
 
 Deno.test("errors have a name, a code and a message", () => {
@@ -222,11 +220,17 @@ Deno.test("errors have a name, a code and a message", () => {
   assert.equal(wrong(verify("1", 1_000)), "VerifyError too_old");
   assert.equal(wrong(verify("1000", 1)), "VerifyError too_new");
   assert.equal(wrong(verify("1", 1)), "VerifyError no_match");
-  const envelope = { eventType: "x", timestamp: "", data: "{", requestId: "" };
-  assert.equal(wrong(() => core.composeEnvelope(envelope)), "EnvelopeError not_json");
+  const test = (body: string) => () => core.readTestRequest(body, "", "");
+  assert.equal(wrong(test("[]")), "TestRequestError invalid_body");
+  assert.equal(wrong(test('{"event_type":1}')), "TestRequestError invalid_event_type");
+  assert.equal(wrong(test('{"event_data":1}')), "TestRequestError invalid_event_data");
+  assert.equal(wrong(test('{"endpoint_id":1}')), "TestRequestError invalid_endpoint_id");
   // What TypeScript would refuse is an error, not a crash, and the module works on.
   const dispatcher = new core.Dispatcher(3, 10_000);
   assert.equal(wrong(() => dispatcher.plan([{} as core.ClaimedRow], 0)), "ShapeError shape");
+  assert.equal(wrong(() => dispatcher.plan([row], NaN)), "ShapeError shape");
+  assert.equal(wrong(() => new core.Dispatcher(-1, 1)), "ShapeError shape");
+  assert.equal(wrong(() => new core.Dispatcher(1, 1.5)), "ShapeError shape");
   assert.equal(dispatcher.plan([row], 0).batches.length, 1);
 });
 

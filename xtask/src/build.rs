@@ -27,7 +27,8 @@ const MODULES: [Module; 1] = [Module { name: "webhook_wasm", most_bytes: 250_000
 const GENERATED: &str = "functions/_shared/generated";
 
 /// Everything that the modules depend on.
-const INPUTS: [&str; 4] = ["Cargo.toml", "Cargo.lock", "crates", "xtask/src"];
+const INPUTS: [&str; 6] =
+    ["Cargo.toml", "Cargo.lock", "crates", "package-lock.json", "xtask/Cargo.toml", "xtask/src"];
 
 /// The features of WebAssembly that rustc uses by default; both levels of the runtime have them.
 const FEATURES: [&str; 6] = [

@@ -7,5 +7,5 @@ mod schedule;
 mod verdict;
 
 pub use outcome::Outcome;
-pub use schedule::{CAP_MS, RetryPolicy, exponential_delay_ms};
+pub use schedule::{CAP_MS, RetryPolicy, delays_ms, exponential_delay_ms};
 pub use verdict::{Verdict, verdict};

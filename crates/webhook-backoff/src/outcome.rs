@@ -4,7 +4,6 @@ use std::fmt;
 
 /// The outcome of an attempt. Displays as the reason that the row keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Outcome {
     /// The receiver answered.
     Answered {
@@ -27,7 +26,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// Whether the receiver took the delivery: any 2xx.
-    pub fn is_success(&self) -> bool {
+    pub(crate) fn is_success(&self) -> bool {
         matches!(self, Outcome::Answered { status: 200..=299, .. })
     }
 }

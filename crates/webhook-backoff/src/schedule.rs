@@ -28,20 +28,13 @@ impl RetryPolicy {
     pub fn delay_ms(&self, attempt: u32) -> Option<u64> {
         (attempt < self.max_attempts).then(|| exponential_delay_ms(attempt))
     }
+}
 
-    /// The delays after attempts 1, 2, 3 … up to the first that equals the cap, in milliseconds: what a query needs
-    /// to tell which rows are due, the last one standing for all that follow.
-    pub fn delays_ms(&self) -> Vec<u64> {
-        let mut delays = Vec::new();
-        for attempt in 1_u32.. {
-            let delay = exponential_delay_ms(attempt);
-            delays.push(delay);
-            if delay == CAP_MS {
-                break;
-            }
-        }
-        delays
-    }
+/// The delays after attempts 1, 2, 3 … up to the first that equals the cap, in milliseconds: what a query needs to
+/// tell which rows are due, the last one standing for all that follow.
+pub fn delays_ms() -> Vec<u64> {
+    let doubling = (1_u32..).map(exponential_delay_ms).take_while(|delay| *delay < CAP_MS);
+    doubling.chain([CAP_MS]).collect()
 }
 
 #[cfg(test)]
@@ -54,7 +47,7 @@ mod tests {
     fn delays_double_up_to_a_minute() {
         let delays: Vec<u64> = (0..8).map(exponential_delay_ms).collect();
         assert_eq!(delays, [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
-        assert_eq!(RetryPolicy::default().delays_ms(), [2_000, 4_000, 8_000, 16_000, 32_000, 60_000]);
+        assert_eq!(delays_ms(), [2_000, 4_000, 8_000, 16_000, 32_000, 60_000]);
     }
 
     #[test]

@@ -4,7 +4,6 @@ use crate::{Outcome, RetryPolicy};
 
 /// What becomes of a delivery after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Verdict {
     /// The receiver has it.
     Delivered,

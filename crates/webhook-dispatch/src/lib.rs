@@ -8,8 +8,8 @@ mod settings;
 mod settle;
 
 pub use health::{BreakerReport, FailingEndpoint, HealthFacts, HealthReport, Reason, Window, judge_health};
-pub use plan::{AttemptRef, Batch, BatchOutcome, Dispatcher, Plan};
-pub use rows::{ClaimedDelivery, Endpoint, RowUpdate, Status};
+pub use plan::{AttemptRef, Batch, BatchOutcome, Dispatcher, Plan, Refusal};
+pub use rows::{ClaimedDelivery, Disposition, Endpoint, RowUpdate};
 pub use settings::{SettingError, Settings};
 
 /// How we name ourselves to receivers.

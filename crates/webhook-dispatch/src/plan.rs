@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use thiserror::Error;
 use webhook_backoff::{Outcome, RetryPolicy};
-use webhook_payload::{SpanId, StoredPayload, render, traceparent};
-use webhook_protocol::{HttpRequest, HttpTarget, HttpUrlParser, Message, Target};
-use webhook_signing::{Secrets, body_signature, standard_signature};
+use webhook_payload::{EnvelopeError, SpanId, StoredPayload, render, traceparent};
+use webhook_protocol::{HttpRequest, HttpTarget, HttpUrlParser, Message, Protocol, Target, TargetError};
+use webhook_signing::{SecretKey, Secrets, body_signature, standard_signature};
 
 use crate::{
-    ClaimedDelivery, Endpoint, RowUpdate, Status, USER_AGENT,
+    ClaimedDelivery, Disposition, Endpoint, RowUpdate, USER_AGENT,
     rows::{ERROR_MESSAGE_CHARS, column_text},
 };
 
@@ -62,9 +63,36 @@ pub struct BatchOutcome {
     pub response_body: Option<String>,
 }
 
+/// Why a delivery is not sent.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Its last attempt had no outcome. Whatever it was that ended the dispatcher, a row must not do so for ever.
+    #[error("used up its {max_attempts} attempts")]
+    UsedUp {
+        /// How many it had.
+        max_attempts: u32,
+    },
+    /// The row names an endpoint that does not exist.
+    #[error("endpoint: there is none with this webhook_config_id")]
+    EndpointMissing,
+    /// The endpoint is switched off.
+    #[error("endpoint: is switched off; set is_active, then this delivery back to pending")]
+    EndpointInactive,
+    /// The endpoint's URL is wrong.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The endpoint's URL names a protocol that is known and not delivered over.
+    #[error("url: this version delivers over http and https only, not over {0}")]
+    Protocol(Protocol),
+    /// The payload makes no envelope.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+}
+
 /// An endpoint, read once for all its rows of a claim: its target, or why it has none.
 struct ReadEndpoint {
-    target: Result<HttpTarget, String>,
+    target: Result<HttpTarget, Refusal>,
     secrets: Option<Secrets>,
 }
 
@@ -81,7 +109,7 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         for row in rows {
             match self.batch(row, &mut endpoints, now_ms) {
                 Ok(batch) => plan.batches.push(batch),
-                Err(reason) => plan.refused.push(refusal(row, &reason)),
+                Err(refusal) => plan.refused.push(refused(row, &refusal)),
             }
         }
         plan
@@ -92,13 +120,12 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         row: &'a ClaimedDelivery,
         endpoints: &mut BTreeMap<&'a str, ReadEndpoint>,
         now_ms: u64,
-    ) -> Result<Batch, String> {
-        // The attempt before had no outcome, and it was the last one: whatever it was that ended its dispatcher, a
-        // row must not do so for ever.
-        if row.attempt > self.policy.max_attempts {
-            return Err(format!("used up its {} attempts", self.policy.max_attempts));
+    ) -> Result<Batch, Refusal> {
+        let max_attempts = self.policy.max_attempts;
+        if row.attempt > max_attempts {
+            return Err(Refusal::UsedUp { max_attempts });
         }
-        let endpoint = row.endpoint.as_ref().ok_or("endpoint: there is none with this webhook_config_id")?;
+        let endpoint = row.endpoint.as_ref().ok_or(Refusal::EndpointMissing)?;
         let read = endpoints.entry(&endpoint.id).or_insert_with(|| self.read(endpoint));
         let target = read.target.as_ref().map_err(Clone::clone)?;
         let envelope = render(&StoredPayload {
@@ -106,8 +133,7 @@ impl<U: HttpUrlParser> Dispatcher<U> {
             event_type: &row.event_type,
             created_at: &row.created_at,
             text: &row.payload,
-        })
-        .map_err(|error| error.to_string())?;
+        })?;
         let timestamp_s = i64::try_from(now_ms / 1_000).unwrap_or(i64::MAX);
         let body = envelope.body.as_bytes();
         let body_signature = read.secrets.as_ref().map(|secrets| body_signature(secrets, body));
@@ -131,31 +157,31 @@ impl<U: HttpUrlParser> Dispatcher<U> {
     }
 
     fn read(&self, endpoint: &Endpoint) -> ReadEndpoint {
-        let target = if endpoint.is_active {
-            Target::parse(&endpoint.url, &self.http_urls).map_err(|error| error.to_string()).and_then(
-                |target| match target {
-                    Target::Http(http) => Ok(http),
-                    other => Err(format!(
-                        "url: this version delivers over http and https only, not over {}",
-                        other.protocol()
-                    )),
-                },
-            )
-        } else {
-            Err("endpoint: is switched off; set is_active, then this delivery back to pending".to_owned())
-        };
-        ReadEndpoint { target, secrets: endpoint.secret_key.as_deref().and_then(Secrets::parse) }
+        ReadEndpoint {
+            target: self.target(endpoint),
+            secrets: endpoint.secret_key.as_ref().and_then(SecretKey::secrets),
+        }
+    }
+
+    fn target(&self, endpoint: &Endpoint) -> Result<HttpTarget, Refusal> {
+        if !endpoint.is_active {
+            return Err(Refusal::EndpointInactive);
+        }
+        match Target::parse(&endpoint.url, &self.http_urls)? {
+            Target::Http(http) => Ok(http),
+            other => Err(Refusal::Protocol(other.protocol())),
+        }
     }
 }
 
-fn refusal(row: &ClaimedDelivery, reason: &str) -> RowUpdate {
+fn refused(row: &ClaimedDelivery, refusal: &Refusal) -> RowUpdate {
     RowUpdate {
         id: row.id.clone(),
         attempt: row.attempt,
-        status: Status::Failed,
+        disposition: Disposition::Exhausted,
         response_status: None,
         response_body: None,
-        error_message: Some(column_text(&format!("not sent: {reason}"), ERROR_MESSAGE_CHARS)),
+        error_message: Some(column_text(&format!("not sent: {refusal}"), ERROR_MESSAGE_CHARS)),
     }
 }
 
@@ -189,7 +215,7 @@ mod tests {
         Endpoint {
             id: "e".to_owned(),
             url: url.to_owned(),
-            secret_key: secret_key.map(str::to_owned),
+            secret_key: secret_key.map(|text| SecretKey::new(text.to_owned())),
             is_active: true,
         }
     }
@@ -258,7 +284,7 @@ mod tests {
                 "not sent: used up its 10 attempts",
             ]
         );
-        assert!(plan.refused.iter().all(|update| update.status == Status::Failed));
+        assert!(plan.refused.iter().all(|update| update.disposition == Disposition::Exhausted));
         let attempts: Vec<u32> = plan.refused.iter().map(|update| update.attempt).collect();
         assert_eq!(attempts, [2, 2, 2, 2, 2, 11]);
         assert_eq!(plan.batches.len(), 1);

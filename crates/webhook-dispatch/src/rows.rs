@@ -1,7 +1,9 @@
 //! The rows of the two tables, as far as a dispatcher reads and writes them.
 
+use webhook_signing::SecretKey;
+
 /// A delivery that was claimed: its attempt is counted and its lease is taken.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ClaimedDelivery {
     /// `webhook_deliveries.id`
     pub id: String,
@@ -18,36 +20,36 @@ pub struct ClaimedDelivery {
 }
 
 /// An endpoint: a row of `webhook_configurations`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Endpoint {
     /// `id`
     pub id: String,
     /// `url`
     pub url: String,
     /// `secret_key`; `None` or empty means unsigned.
-    pub secret_key: Option<String>,
+    pub secret_key: Option<SecretKey>,
     /// `is_active`
     pub is_active: bool,
 }
 
-/// The values of `webhook_deliveries.status`, the only ones that the admin pages know.
+/// What became of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// Owed.
-    Pending,
-    /// Taken by the receiver.
+pub enum Disposition {
+    /// The receiver has the delivery.
     Delivered,
-    /// Given up, with the reason in `error_message`.
-    Failed,
+    /// The delivery waits for its next attempt.
+    Retrying,
+    /// The delivery is given up, with the reason in `error_message`.
+    Exhausted,
 }
 
-impl Status {
-    /// The text in the column.
-    pub fn as_str(self) -> &'static str {
+impl Disposition {
+    /// The text in `webhook_deliveries.status`: one of the three that the admin pages know.
+    pub fn status(self) -> &'static str {
         match self {
-            Status::Pending => "pending",
-            Status::Delivered => "delivered",
-            Status::Failed => "failed",
+            Disposition::Retrying => "pending",
+            Disposition::Delivered => "delivered",
+            Disposition::Exhausted => "failed",
         }
     }
 }
@@ -59,8 +61,8 @@ pub struct RowUpdate {
     pub id: String,
     /// Which attempt. A row that has been claimed again since is not to be touched.
     pub attempt: u32,
-    /// The new status.
-    pub status: Status,
+    /// What became of the attempt, and so the row's status.
+    pub disposition: Disposition,
     /// The HTTP status of the answer, if there was one.
     pub response_status: Option<u16>,
     /// The start of the answer: at most 1000 characters.

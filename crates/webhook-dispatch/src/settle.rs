@@ -3,7 +3,7 @@
 use webhook_backoff::{Outcome, Verdict, verdict};
 
 use crate::{
-    AttemptRef, BatchOutcome, Dispatcher, RowUpdate, Status,
+    AttemptRef, BatchOutcome, Dispatcher, Disposition, RowUpdate,
     rows::{ERROR_MESSAGE_CHARS, RESPONSE_BODY_CHARS, column_text},
 };
 
@@ -19,24 +19,25 @@ impl<U> Dispatcher<U> {
     fn update(&self, attempt: &AttemptRef, batch: &BatchOutcome, now_ms: u64) -> RowUpdate {
         let outcome = &batch.outcome;
         let tries = attempt.attempt;
-        let (status, reason) = match verdict(&self.policy, outcome, tries, now_ms) {
-            Verdict::Delivered => (Status::Delivered, None),
+        let (disposition, reason) = match verdict(&self.policy, outcome, tries, now_ms) {
+            Verdict::Delivered => (Disposition::Delivered, None),
             Verdict::RetryAt { at_ms } => {
                 let seconds = at_ms.saturating_sub(now_ms) / 1_000;
                 let most = self.policy.max_attempts;
                 let reason = format!("{outcome}; attempt {tries} of {most}, next in {seconds} s");
-                (Status::Pending, Some(reason))
+                (Disposition::Retrying, Some(reason))
             }
             Verdict::EndpointGone => {
-                (Status::Failed, Some(format!("{outcome}; the receiver wants no more deliveries")))
+                (Disposition::Exhausted, Some(format!("{outcome}; the receiver wants no more deliveries")))
             }
-            // Also for verdicts to come: a row that nobody tries again must not look as if somebody did.
-            _ => (Status::Failed, Some(format!("{outcome}; gave up after attempt {tries}"))),
+            Verdict::Exhausted => {
+                (Disposition::Exhausted, Some(format!("{outcome}; gave up after attempt {tries}")))
+            }
         };
         RowUpdate {
             id: attempt.delivery_id.clone(),
             attempt: tries,
-            status,
+            disposition,
             response_status: match outcome {
                 Outcome::Answered { status, .. } => Some(*status),
                 _ => None,
@@ -73,7 +74,7 @@ mod tests {
     #[test]
     fn a_2xx_answer_delivers_and_leaves_no_error() {
         let update = settle(answered(204), 3, Some("ok"));
-        assert_eq!(update.status, Status::Delivered);
+        assert_eq!(update.disposition, Disposition::Delivered);
         assert_eq!(update.response_status, Some(204));
         assert_eq!(update.response_body.as_deref(), Some("ok"));
         assert_eq!(update.error_message, None);
@@ -82,20 +83,20 @@ mod tests {
     #[test]
     fn a_failure_waits_for_its_next_attempt_with_a_reason() {
         let update = settle(answered(500), 2, Some("oops"));
-        assert_eq!((update.status, update.attempt), (Status::Pending, 2));
+        assert_eq!((update.disposition, update.attempt), (Disposition::Retrying, 2));
         assert_eq!(update.error_message.as_deref(), Some("HTTP 500; attempt 2 of 3, next in 4 s"));
     }
 
     #[test]
     fn the_last_failure_ends_the_delivery_with_a_reason() {
         let timed_out = settle(Outcome::TimedOut { after_ms: 10_000 }, 3, None);
-        assert_eq!((timed_out.status, timed_out.response_status), (Status::Failed, None));
+        assert_eq!((timed_out.disposition, timed_out.response_status), (Disposition::Exhausted, None));
         assert_eq!(
             timed_out.error_message.as_deref(),
             Some("timed out after 10000 ms; gave up after attempt 3")
         );
         let gone = settle(answered(410), 1, None);
-        assert_eq!(gone.status, Status::Failed);
+        assert_eq!(gone.disposition, Disposition::Exhausted);
         assert_eq!(gone.error_message.as_deref(), Some("HTTP 410; the receiver wants no more deliveries"));
     }
 

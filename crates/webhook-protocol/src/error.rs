@@ -69,6 +69,22 @@ pub enum TargetError {
 }
 
 impl TargetError {
+    /// A stable name to branch on.
+    pub fn code(&self) -> &'static str {
+        match self {
+            TargetError::Empty => "empty",
+            TargetError::MissingScheme => "missing_scheme",
+            TargetError::UnsupportedScheme { .. } => "unsupported_scheme",
+            TargetError::InvalidHttpUrl { .. } => "invalid_http_url",
+            TargetError::Credentials => "credentials",
+            TargetError::Missing { .. } => "missing",
+            TargetError::Invalid { .. } => "invalid",
+            TargetError::UnknownOption { .. } => "unknown_option",
+            TargetError::RepeatedOption { .. } => "repeated_option",
+            TargetError::Fragment => "fragment",
+        }
+    }
+
     /// An [`TargetError::Invalid`] that shows at most 64 characters of what stands there.
     pub(crate) fn invalid(part: &'static str, got: &str, expected: &'static str) -> TargetError {
         TargetError::Invalid { part, got: got.chars().take(64).collect(), expected }

@@ -15,6 +15,6 @@ pub use kafka::{Broker, KafkaTarget};
 pub use pubsub::PubSubTarget;
 pub use sqs::{SqsQueue, SqsTarget};
 pub use target::{Protocol, Target};
-#[cfg(feature = "native-url")]
+#[cfg(any(test, feature = "native-url"))]
 pub use url::NativeUrlParser;
 pub use url::{HttpUrl, HttpUrlParser};

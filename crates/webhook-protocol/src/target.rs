@@ -6,7 +6,6 @@ use crate::{HttpTarget, HttpUrlParser, KafkaTarget, PubSubTarget, SqsTarget, Tar
 
 /// How a delivery travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Protocol {
     /// `http://` and `https://`
     Http,
@@ -55,7 +54,6 @@ impl fmt::Display for Protocol {
 
 /// Where a delivery goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Target {
     /// A web server.
     Http(HttpTarget),
@@ -110,7 +108,7 @@ fn split_scheme(url: &str) -> Result<(&'static str, Protocol, &str), TargetError
         .ok_or_else(|| TargetError::UnsupportedScheme { scheme: scheme.chars().take(32).collect() })
 }
 
-#[cfg(all(test, feature = "native-url"))]
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use serde::Deserialize;

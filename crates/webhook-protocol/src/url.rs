@@ -16,11 +16,11 @@ pub trait HttpUrlParser {
 }
 
 /// The `url` crate, which follows the same standard as the runtimes.
-#[cfg(feature = "native-url")]
+#[cfg(any(test, feature = "native-url"))]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NativeUrlParser;
 
-#[cfg(feature = "native-url")]
+#[cfg(any(test, feature = "native-url"))]
 impl HttpUrlParser for NativeUrlParser {
     fn parse(&self, text: &str) -> Option<HttpUrl> {
         let url = ::url::Url::parse(text).ok()?;

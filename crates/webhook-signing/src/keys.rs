@@ -4,7 +4,7 @@ use subtle::{Choice, ConstantTimeEq};
 
 /// Whether `presented` is one of the accepted keys. Every key is compared, each in constant time for its length;
 /// empty keys are never accepted.
-pub fn matches_any<'a>(presented: &str, accepted: impl IntoIterator<Item = &'a str>) -> bool {
+pub fn key_matches<'a>(presented: &str, accepted: impl IntoIterator<Item = &'a str>) -> bool {
     let mut found = Choice::from(0);
     for key in accepted {
         found |= key.as_bytes().ct_eq(presented.as_bytes()) & Choice::from(u8::from(!key.is_empty()));
@@ -19,17 +19,17 @@ mod tests {
     #[test]
     fn only_a_whole_key_matches() {
         let keys = ["sb_secret_abc", "legacy"];
-        assert!(matches_any("sb_secret_abc", keys));
-        assert!(matches_any("legacy", keys));
+        assert!(key_matches("sb_secret_abc", keys));
+        assert!(key_matches("legacy", keys));
         for wrong in ["", "sb_secret_ab", "sb_secret_abcd", "SB_SECRET_ABC", "sb_secret_abc legacy"] {
-            assert!(!matches_any(wrong, keys), "{wrong}");
+            assert!(!key_matches(wrong, keys), "{wrong}");
         }
     }
 
     #[test]
     fn no_key_or_an_empty_key_accepts_nobody() {
-        assert!(!matches_any("", []));
-        assert!(!matches_any("", [""]));
-        assert!(!matches_any("x", [""]));
+        assert!(!key_matches("", []));
+        assert!(!key_matches("", [""]));
+        assert!(!key_matches("x", [""]));
     }
 }

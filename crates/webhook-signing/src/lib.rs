@@ -8,7 +8,7 @@ mod secret;
 mod signature;
 mod verification;
 
-pub use keys::matches_any;
-pub use secret::{Secret, Secrets};
+pub use keys::key_matches;
+pub use secret::{SecretKey, Secrets};
 pub use signature::{body_signature, standard_signature};
 pub use verification::{DEFAULT_TOLERANCE_S, Received, VerifyError, verify, verify_body_signature};

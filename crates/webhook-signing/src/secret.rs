@@ -16,54 +16,39 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 const PREFIX: &str = "whsec_";
 
-/// The shortest piece of a `secret_key` with blanks that is read as a secret of its own.
-const SHORTEST_OF_SEVERAL: usize = 10;
+/// A plain text shorter than this is taken for a word of a pass phrase rather than for a secret of its own.
+const SHORTEST_SECRET: usize = 10;
 
-/// One secret. Its `Debug` shows nothing of it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret {
-    text: Vec<u8>,
-    key: Vec<u8>,
-}
+/// The text of an endpoint's `secret_key`. Its `Debug` shows nothing of it.
+#[derive(Clone)]
+pub struct SecretKey(String);
 
-impl Secret {
-    /// Reads one secret: `whsec_` and base64 is a Standard Webhooks secret, anything else is its own bytes.
-    fn new(text: &str) -> Secret {
-        let key = text
-            .trim()
-            .strip_prefix(PREFIX)
-            .and_then(|encoded| BASE64.decode(encoded).ok())
-            .filter(|key| !key.is_empty())
-            .unwrap_or_else(|| text.as_bytes().to_vec());
-        Secret { text: text.as_bytes().to_vec(), key }
+impl SecretKey {
+    /// Takes the column's text.
+    pub fn new(text: String) -> SecretKey {
+        SecretKey(text)
     }
 
-    /// The key of `X-Webhook-Signature`: the secret's text as UTF-8 bytes, prefix included, as receivers know it.
-    pub(crate) fn body_key(&self) -> &[u8] {
-        &self.text
-    }
-
-    /// The key of `webhook-signature`: the decoded bytes of a `whsec_` secret, or else the text as UTF-8 bytes.
-    pub(crate) fn standard_key(&self) -> &[u8] {
-        &self.key
+    /// The secrets in it; `None` where it is empty, which means unsigned.
+    pub fn secrets(&self) -> Option<Secrets> {
+        Secrets::parse(&self.0)
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for SecretKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(redacted)")
+        f.write_str("SecretKey(redacted)")
     }
 }
 
-/// The secrets of an endpoint, at least one.
+/// The keys of an endpoint's secrets. Its `Debug` shows nothing of them.
 ///
-/// Several secrets, separated by blanks, sign side by side while receivers move from one to the other. A
-/// `secret_key` with blanks and a piece of fewer than ten characters is a pass phrase: one secret, as receivers know
-/// it, and none of its words signs alone, which would make the phrase easy to guess.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Several secrets, separated by blanks, sign `webhook-signature` side by side while receivers move from one to the
+/// other.
+#[derive(Clone)]
 pub struct Secrets {
-    first: Secret,
-    rest: Vec<Secret>,
+    body_key: Vec<u8>,
+    standard_keys: Vec<Vec<u8>>,
 }
 
 impl Secrets {
@@ -74,21 +59,52 @@ impl Secrets {
         }
         let pieces: Vec<&str> =
             secret_key.split([' ', '\t', '\r', '\n']).filter(|piece| !piece.is_empty()).collect();
-        let several =
-            pieces.len() > 1 && pieces.iter().all(|piece| piece.chars().count() >= SHORTEST_OF_SEVERAL);
-        let mut secrets = if several { pieces } else { vec![secret_key] }.into_iter().map(Secret::new);
-        Some(Secrets { first: secrets.next()?, rest: secrets.collect() })
+        Some(match pieces.as_slice() {
+            // One secret, or nothing but blanks: the text as it is, blanks around it included.
+            [] => Secrets { body_key: secret_key.into(), standard_keys: vec![secret_key.into()] },
+            [_] => Secrets { body_key: secret_key.into(), standard_keys: vec![standard_key(secret_key)] },
+            [first, ..] => {
+                let is_rotation = pieces.iter().all(|piece| is_secret(piece));
+                let body_secret = if is_rotation { *first } else { secret_key };
+                let standard_keys = pieces.into_iter().map(standard_key).collect();
+                Secrets { body_key: body_secret.into(), standard_keys }
+            }
+        })
     }
 
-    /// The first one, which signs where there is room for one signature only.
-    pub(crate) fn first(&self) -> &Secret {
-        &self.first
+    /// The key of `X-Webhook-Signature`: the secret's text as UTF-8 bytes, prefix included, as receivers know it.
+    ///
+    /// There is room for one signature. Of several secrets the first signs; but a text with a short plain piece is a
+    /// pass phrase from before there were several, and signs as a whole.
+    pub(crate) fn body_key(&self) -> &[u8] {
+        &self.body_key
     }
 
-    /// All of them, in their order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Secret> {
-        std::iter::once(&self.first).chain(&self.rest)
+    /// The keys of `webhook-signature`, at least one: the decoded bytes of a `whsec_` secret, the text as UTF-8
+    /// bytes of any other.
+    pub(crate) fn standard_keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.standard_keys.iter().map(Vec::as_slice)
     }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets(redacted)")
+    }
+}
+
+fn standard_key(text: &str) -> Vec<u8> {
+    decoded(text).unwrap_or_else(|| text.into())
+}
+
+/// The bytes of a Standard Webhooks secret: `whsec_` and base64.
+fn decoded(text: &str) -> Option<Vec<u8>> {
+    let encoded = text.trim().strip_prefix(PREFIX)?;
+    BASE64.decode(encoded).ok().filter(|key| !key.is_empty())
+}
+
+fn is_secret(piece: &str) -> bool {
+    decoded(piece).is_some() || piece.chars().count() >= SHORTEST_SECRET
 }
 
 #[cfg(test)]
@@ -96,7 +112,11 @@ mod tests {
     use super::*;
 
     fn keys(secret_key: &str) -> Vec<Vec<u8>> {
-        Secrets::parse(secret_key).unwrap().iter().map(|secret| secret.standard_key().to_vec()).collect()
+        Secrets::parse(secret_key).unwrap().standard_keys
+    }
+
+    fn body_key(secret_key: &str) -> String {
+        String::from_utf8(Secrets::parse(secret_key).unwrap().body_key).unwrap()
     }
 
     #[test]
@@ -108,31 +128,42 @@ mod tests {
 
     #[test]
     fn a_plain_or_malformed_secret_is_its_own_bytes() {
-        assert_eq!(keys("plain"), [b"plain"]);
-        assert_eq!(keys("whsec_"), [b"whsec_"]);
-        assert_eq!(keys("whsec_!!!"), [b"whsec_!!!"]);
-        assert_eq!(keys(" padded "), [b" padded "]);
+        for text in ["plain", "whsec_", "whsec_!!!", " padded ", "  "] {
+            assert_eq!(keys(text), [text.as_bytes()]);
+            assert_eq!(body_key(text), text);
+        }
     }
 
     #[test]
-    fn several_secrets_are_read_apart_and_a_pass_phrase_is_one() {
+    fn several_secrets_sign_side_by_side_whatever_their_length() {
+        assert_eq!(keys("old new"), [b"old", b"new"]);
         assert_eq!(keys("old-secret  new-secret\twhsec_AQID").len(), 3);
+    }
+
+    #[test]
+    fn the_body_signature_is_by_the_first_secret_or_by_the_whole_pass_phrase() {
+        for (secret_key, first) in [
+            ("old-secret new-secret", "old-secret"),
+            ("whsec_AQID new-secret", "whsec_AQID"),
+            ("old-secret whsec_AQID", "old-secret"),
+        ] {
+            assert_eq!(body_key(secret_key), first);
+        }
         for phrase in ["correct horse battery staple", "secret passphrase", "onceuponatime webhooks"] {
-            assert_eq!(keys(phrase), [phrase.as_bytes()]);
+            assert_eq!(body_key(phrase), phrase);
         }
     }
 
     #[test]
     fn an_empty_secret_is_none() {
-        assert_eq!(Secrets::parse(""), None);
+        assert!(Secrets::parse("").is_none());
+        assert!(SecretKey::new(String::new()).secrets().is_none());
     }
 
     #[test]
     fn debug_shows_nothing() {
-        let shown = format!("{:?}", Secrets::parse("hunter2-hunter2 whsec_AQIDBAUG").unwrap());
-        assert!(
-            !shown.contains("hunter2") && !shown.contains("AQID") && shown.contains("redacted"),
-            "{shown}"
-        );
+        let key = SecretKey::new("hunter2-hunter2 whsec_AQIDBAUG".to_owned());
+        let shown = format!("{key:?} {:?}", key.secrets());
+        assert_eq!(shown, "SecretKey(redacted) Some(Secrets(redacted))");
     }
 }

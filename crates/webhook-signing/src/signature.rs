@@ -9,12 +9,12 @@ use crate::Secrets;
 pub(crate) const BODY_SCHEME: &str = "sha256=";
 pub(crate) const STANDARD_VERSION: &str = "v1,";
 
-/// `X-Webhook-Signature`: `sha256=` and the lower-case hex of HMAC-SHA256(first secret as UTF-8 bytes, body).
+/// `X-Webhook-Signature`: `sha256=` and the lower-case hex of HMAC-SHA256(secret as UTF-8 bytes, body).
 ///
-/// It has room for one signature: of several secrets the first signs.
+/// It has room for one signature: of several secrets the first signs, and a pass phrase signs as a whole.
 pub fn body_signature(secrets: &Secrets, body: &[u8]) -> String {
     let mut header = BODY_SCHEME.to_owned();
-    for byte in hmac_sha256(secrets.first().body_key(), &[body]) {
+    for byte in hmac_sha256(secrets.body_key(), &[body]) {
         header.push_str(&format!("{byte:02x}"));
     }
     header
@@ -27,9 +27,9 @@ pub fn body_signature(secrets: &Secrets, body: &[u8]) -> String {
 pub fn standard_signature(secrets: &Secrets, id: &str, timestamp_s: i64, body: &[u8]) -> String {
     let timestamp = timestamp_s.to_string();
     let signatures: Vec<String> = secrets
-        .iter()
-        .map(|secret| {
-            let mac = standard_mac(secret.standard_key(), id, &timestamp, body);
+        .standard_keys()
+        .map(|key| {
+            let mac = standard_mac(key, id, &timestamp, body);
             format!("{STANDARD_VERSION}{}", BASE64_STANDARD.encode(mac))
         })
         .collect();
@@ -41,10 +41,11 @@ pub(crate) fn standard_mac(key: &[u8], id: &str, timestamp: &str, body: &[u8]) -
 }
 
 pub(crate) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
-        // RFC 2104 gives HMAC keys of any length, and the implementation follows it.
-        unreachable!("HMAC takes keys of any length")
-    };
+    #[expect(
+        clippy::expect_used,
+        reason = "RFC 2104 gives HMAC keys of any length, and the crate follows it"
+    )]
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     for part in parts {
         mac.update(part);
     }

@@ -5,8 +5,12 @@ use tsify::{Ts, Tsify};
 use wasm_bindgen::prelude::*;
 use webhook_backoff as backoff;
 use webhook_dispatch as dispatch;
+use webhook_signing::SecretKey;
 
-use crate::{error::shape_error, target::RuntimeUrlParser};
+use crate::{
+    error::{shape_error, whole},
+    target::RuntimeUrlParser,
+};
 
 /// A claimed row with its endpoint's columns beside it.
 #[derive(Deserialize, Tsify)]
@@ -47,8 +51,9 @@ pub struct AttemptRef {
 #[derive(Serialize, Tsify)]
 pub struct HttpRequest {
     url: String,
-    method: String,
-    headers: Vec<(String, String)>,
+    #[tsify(type = "\"POST\"")]
+    method: &'static str,
+    headers: Vec<(&'static str, String)>,
     body: String,
 }
 
@@ -109,6 +114,18 @@ pub struct BatchOutcome {
 #[serde(transparent)]
 pub struct BatchOutcomes(Vec<BatchOutcome>);
 
+/// What became of an attempt.
+#[derive(Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub enum Disposition {
+    /// The receiver has the delivery.
+    Delivered,
+    /// The delivery waits for its next attempt.
+    Retrying,
+    /// The delivery is given up.
+    Exhausted,
+}
+
 /// What becomes of a claimed row: columns, and the attempt that guards them.
 #[derive(Serialize, Tsify)]
 #[tsify(missing_as_null)]
@@ -117,7 +134,9 @@ pub struct RowUpdate {
     /// A row that has been claimed again since is not to be touched.
     attempt: u32,
     #[tsify(type = "\"pending\" | \"delivered\" | \"failed\"")]
-    status: String,
+    status: &'static str,
+    /// How the attempt counts; not a column.
+    disposition: Disposition,
     response_status: Option<u16>,
     response_body: Option<String>,
     error_message: Option<String>,
@@ -131,24 +150,20 @@ pub struct RowUpdates(Vec<RowUpdate>);
 
 /// Plans attempts and settles their outcomes by one policy.
 #[wasm_bindgen]
-pub struct Dispatcher(dispatch::Dispatcher<RuntimeUrlParser>, backoff::RetryPolicy);
+pub struct Dispatcher(dispatch::Dispatcher<RuntimeUrlParser>);
 
 #[wasm_bindgen]
 impl Dispatcher {
     /// `maxAttempts` is how often a delivery is tried, `requestTimeoutMs` what a request gets in milliseconds.
     #[wasm_bindgen(constructor)]
     pub fn new(
-        #[wasm_bindgen(js_name = maxAttempts)] max_attempts: u32,
+        #[wasm_bindgen(js_name = maxAttempts)] max_attempts: f64,
         #[wasm_bindgen(js_name = requestTimeoutMs)] request_timeout_ms: f64,
-    ) -> Dispatcher {
+    ) -> Result<Dispatcher, JsValue> {
+        let max_attempts = u32::try_from(whole(max_attempts, "maxAttempts")?).map_err(shape_error)?;
         let policy = backoff::RetryPolicy { max_attempts };
-        Dispatcher(dispatch::Dispatcher::new(policy, request_timeout_ms as u64, RuntimeUrlParser), policy)
-    }
-
-    /// The delays after attempts 1, 2, 3 … in milliseconds; the last one stands for all that follow.
-    #[wasm_bindgen(js_name = retryDelaysMs)]
-    pub fn retry_delays_ms(&self) -> Vec<f64> {
-        self.1.delays_ms().into_iter().map(|delay| delay as f64).collect()
+        let request_timeout_ms = whole(request_timeout_ms, "requestTimeoutMs")?;
+        Ok(Dispatcher(dispatch::Dispatcher::new(policy, request_timeout_ms, RuntimeUrlParser)))
     }
 
     /// Turns claimed rows into requests. `nowMs` is the attempts' time, in milliseconds since 1970.
@@ -160,7 +175,7 @@ impl Dispatcher {
         let rows = rows.to_rust().map_err(shape_error)?;
         let rows: Vec<dispatch::ClaimedDelivery> =
             rows.0.into_iter().map(dispatch::ClaimedDelivery::from).collect();
-        let plan = self.0.plan(&rows, now_ms as u64);
+        let plan = self.0.plan(&rows, whole(now_ms, "nowMs")?);
         let plan = Plan {
             batches: plan.batches.into_iter().map(Batch::from).collect(),
             refused: plan.refused.into_iter().map(RowUpdate::from).collect(),
@@ -176,10 +191,16 @@ impl Dispatcher {
     ) -> Result<Ts<RowUpdates>, JsValue> {
         let outcomes = outcomes.to_rust().map_err(shape_error)?;
         let outcomes: Vec<dispatch::BatchOutcome> =
-            outcomes.0.into_iter().map(dispatch::BatchOutcome::from).collect();
-        let updates = self.0.settle(&outcomes, now_ms as u64);
+            outcomes.0.into_iter().map(dispatch::BatchOutcome::try_from).collect::<Result<_, _>>()?;
+        let updates = self.0.settle(&outcomes, whole(now_ms, "nowMs")?);
         RowUpdates(updates.into_iter().map(RowUpdate::from).collect()).into_ts().map_err(shape_error)
     }
+}
+
+/// The delays after attempts 1, 2, 3 … in milliseconds; the last one stands for all that follow.
+#[wasm_bindgen(js_name = retryDelaysMs)]
+pub fn retry_delays_ms() -> Vec<f64> {
+    backoff::delays_ms().into_iter().map(|delay| delay as f64).collect()
 }
 
 /// The delay after a failed attempt, in milliseconds: `min(2^attempt · 1000, 60000)`.
@@ -193,7 +214,7 @@ impl From<ClaimedRow> for dispatch::ClaimedDelivery {
         let endpoint = row.endpoint_id.zip(row.url).map(|(id, url)| dispatch::Endpoint {
             id,
             url,
-            secret_key: row.secret_key,
+            secret_key: row.secret_key.map(SecretKey::new),
             is_active: row.is_active.unwrap_or_default(),
         });
         dispatch::ClaimedDelivery {
@@ -219,8 +240,8 @@ impl From<dispatch::Batch> for Batch {
                 .collect(),
             request: HttpRequest {
                 url: request.url,
-                method: request.method.to_owned(),
-                headers: request.headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+                method: request.method,
+                headers: request.headers,
                 body: request.body,
             },
             timeout_ms: batch.timeout_ms as f64,
@@ -228,18 +249,20 @@ impl From<dispatch::Batch> for Batch {
     }
 }
 
-impl From<BatchOutcome> for dispatch::BatchOutcome {
-    fn from(batch: BatchOutcome) -> Self {
+impl TryFrom<BatchOutcome> for dispatch::BatchOutcome {
+    type Error = JsValue;
+
+    fn try_from(batch: BatchOutcome) -> Result<Self, JsValue> {
         let (outcome, response_body) = match batch.outcome {
             Outcome::Answered { status, location, body } => {
                 (backoff::Outcome::Answered { status, location }, Some(body))
             }
             Outcome::TimedOut { after_ms } => {
-                (backoff::Outcome::TimedOut { after_ms: after_ms as u64 }, None)
+                (backoff::Outcome::TimedOut { after_ms: whole(after_ms, "afterMs")? }, None)
             }
             Outcome::ConnectionFailed { reason } => (backoff::Outcome::ConnectionFailed { reason }, None),
         };
-        dispatch::BatchOutcome {
+        Ok(dispatch::BatchOutcome {
             attempts: batch
                 .attempts
                 .into_iter()
@@ -250,6 +273,16 @@ impl From<BatchOutcome> for dispatch::BatchOutcome {
                 .collect(),
             outcome,
             response_body,
+        })
+    }
+}
+
+impl From<dispatch::Disposition> for Disposition {
+    fn from(disposition: dispatch::Disposition) -> Self {
+        match disposition {
+            dispatch::Disposition::Delivered => Disposition::Delivered,
+            dispatch::Disposition::Retrying => Disposition::Retrying,
+            dispatch::Disposition::Exhausted => Disposition::Exhausted,
         }
     }
 }
@@ -259,7 +292,8 @@ impl From<dispatch::RowUpdate> for RowUpdate {
         RowUpdate {
             id: update.id,
             attempt: update.attempt,
-            status: update.status.as_str().to_owned(),
+            status: update.disposition.status(),
+            disposition: update.disposition.into(),
             response_status: update.response_status,
             response_body: update.response_body,
             error_message: update.error_message,

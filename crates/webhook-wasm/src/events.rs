@@ -4,7 +4,6 @@ use serde::Serialize;
 use tsify::{Ts, Tsify};
 use wasm_bindgen::prelude::*;
 use webhook_payload as payload;
-use webhook_payload::TestRequestError;
 
 use crate::error::{js_error, shape_error};
 
@@ -31,16 +30,8 @@ pub fn read_test_request(
     timestamp: &str,
     #[wasm_bindgen(js_name = requestId)] request_id: &str,
 ) -> Result<Ts<TestRequest>, JsValue> {
-    let request = payload::TestRequest::parse(body).map_err(|error| {
-        let code = match error {
-            TestRequestError::Body => "invalid_body",
-            TestRequestError::EventType { .. } => "invalid_event_type",
-            TestRequestError::EventData => "invalid_event_data",
-            TestRequestError::EndpointId { .. } => "invalid_endpoint_id",
-            _ => "invalid_request",
-        };
-        js_error("TestRequestError", code, &error.to_string())
-    })?;
+    let request = payload::TestRequest::parse(body)
+        .map_err(|error| js_error("TestRequestError", error.code(), &error.to_string()))?;
     let request = TestRequest {
         event_type: request.event_type.as_str().to_owned(),
         payload: request.envelope(timestamp, request_id),

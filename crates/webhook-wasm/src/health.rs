@@ -70,9 +70,12 @@ pub struct HealthReport {
     circuit_breakers: CircuitBreakers,
 }
 
-/// Judges by the documented thresholds.
+/// Judges by the documented thresholds. Names are shown to callers with a key.
 #[wasm_bindgen(js_name = judgeHealth)]
-pub fn judge_health(facts: Ts<HealthFacts>) -> Result<Ts<HealthReport>, JsValue> {
+pub fn judge_health(
+    facts: Ts<HealthFacts>,
+    #[wasm_bindgen(js_name = isAuthorized)] is_authorized: bool,
+) -> Result<Ts<HealthReport>, JsValue> {
     let facts = facts.to_rust().map_err(shape_error)?;
     let report = dispatch::judge_health(&dispatch::HealthFacts {
         last_hour: facts.last_hour.into(),
@@ -81,6 +84,7 @@ pub fn judge_health(facts: Ts<HealthFacts>) -> Result<Ts<HealthReport>, JsValue>
         due_for_ms: facts.due_for_ms.map(|ms| ms as u64),
         failing: facts.failing.into_iter().map(dispatch::FailingEndpoint::from).collect(),
     });
+    let report = if is_authorized { report } else { report.without_names() };
     let report = HealthReport {
         healthy: report.healthy,
         reasons: report

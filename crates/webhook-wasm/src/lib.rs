@@ -1,7 +1,8 @@
 //! The core for TypeScript: conversions only, no rule.
 //!
 //! Rows carry the names of their columns; everything else is in camel case. Times are milliseconds as `number`
-//! unless the name says otherwise. Errors are `Error`s with a `name`, a stable `code` and a `message`.
+//! unless the name says otherwise. Signing, verification and the reading of target URLs are here for tools and for
+//! receivers in TypeScript beside what the functions use. Errors are `Error`s with a `name`, a stable `code` and a `message`.
 
 pub mod dispatcher;
 mod error;

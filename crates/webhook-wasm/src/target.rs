@@ -39,18 +39,5 @@ pub fn check_target_url(url: &str) -> Result<String, JsValue> {
 }
 
 fn target_error(error: &TargetError) -> JsValue {
-    let code = match error {
-        TargetError::Empty => "empty",
-        TargetError::MissingScheme => "missing_scheme",
-        TargetError::UnsupportedScheme { .. } => "unsupported_scheme",
-        TargetError::InvalidHttpUrl { .. } => "invalid_http_url",
-        TargetError::Credentials => "credentials",
-        TargetError::Missing { .. } => "missing",
-        TargetError::Invalid { .. } => "invalid",
-        TargetError::UnknownOption { .. } => "unknown_option",
-        TargetError::RepeatedOption { .. } => "repeated_option",
-        TargetError::Fragment => "fragment",
-        _ => "target",
-    };
-    js_error("TargetError", code, &error.to_string())
+    js_error("TargetError", error.code(), &error.to_string())
 }
