@@ -38,6 +38,8 @@ await run(async () => {
       if (isEnding) return;
       isEnding = true;
       say("stopping");
+      // A query that is under way fails when its server goes, and nobody waits for it any more.
+      process.on("unhandledRejection", () => {});
       await cleanup.run();
       // What was just being started sees that it is over, and cleans up after itself; a client whose server has gone
       // may wait for ever.
@@ -141,6 +143,7 @@ async function start(options, cleanup) {
     return await response.json();
   };
   const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
+  await cleanup.add(() => sql.end({ timeout: 0 }));
   try {
     say("causing the nine events and delivering them");
     const endpointName = "local receiver";
