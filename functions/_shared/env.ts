@@ -32,7 +32,12 @@ export function acceptedKeysFrom(variable: Variable, log: Log): string[] {
 
 /** How to listen when a function runs on its own; the hosted runtime chooses for itself. */
 export function listenOptions(variable: Variable = Deno.env.get): { port: number; hostname: string } {
-  return { port: Number(variable("PORT") ?? 8000), hostname: variable("HOST") ?? "127.0.0.1" };
+  const text = variable("PORT") || "8000";
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new Error(`PORT: expected a number from 0 to 65535, got "${text}"`);
+  }
+  return { port, hostname: variable("HOST") || "127.0.0.1" };
 }
 
 function secretKeys(text: string | undefined, log: Log): string[] {

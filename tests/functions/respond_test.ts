@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { guarded } from "../../functions/_shared/respond.ts";
+import { listenOptions } from "../../functions/_shared/env.ts";
 import { createLog, type Fields } from "../../functions/_shared/log.ts";
 import { createRuntime } from "../../functions/_shared/runtime.ts";
 import { createHandler as createDispatcher } from "../../functions/webhook-dispatcher/handler.ts";
@@ -38,6 +39,18 @@ Deno.test("a log line is one JSON object", () => {
   const { ts, ...rest } = JSON.parse(lines[0]!);
   assert.equal(new Date(ts).toISOString(), ts);
   assert.deepEqual(rest, { level: "warn", msg: "two\nlines", function: "webhook-dispatcher", count: 2 });
+});
+
+Deno.test("a port that is none is named", () => {
+  assert.deepEqual(listenOptions(() => undefined), { port: 8000, hostname: "127.0.0.1" });
+  const variables: Record<string, string> = { PORT: "0", HOST: "0.0.0.0" };
+  assert.deepEqual(listenOptions((name) => variables[name]), { port: 0, hostname: "0.0.0.0" });
+  for (const PORT of ["http", "-1", "65536", "80.5"]) {
+    assert.throws(
+      () => listenOptions((name) => ({ PORT })[name as "PORT"]),
+      /^Error: PORT: expected a number/,
+    );
+  }
 });
 
 Deno.test("a missing or unreachable database is one clear answer", async () => {
