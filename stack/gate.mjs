@@ -8,10 +8,10 @@ import { join } from "node:path";
 import { FUNCTIONS } from "./functions.mjs";
 import { endPostgres, postgresUrl } from "./gate-database.mjs";
 import { ROOT } from "./processes.mjs";
-import { DENO_ENV, denoPath, pythonForTests } from "./programs.mjs";
+import { denoPath, pythonForTests } from "./programs.mjs";
 import { Report } from "./report.mjs";
 import { Failure, run } from "./say.mjs";
-import { installPackages } from "./setup.mjs";
+import { installPackages, requireRust } from "./setup.mjs";
 
 const DEBIAN_POSTGRES_15 = "/usr/lib/postgresql/15/bin";
 const TESTS = join(ROOT, "tests");
@@ -128,6 +128,7 @@ const PARTS = {
 
 await run(async () => {
   const { quick, names } = readArguments(process.argv.slice(2));
+  requireRust();
   await installPackages();
   const levels = quick ? ["newest"] : ["newest", "hosted"];
   try {
@@ -165,7 +166,7 @@ async function needsCore() {
 async function denoTests(levels, folder, { url, note, env: more } = {}) {
   for (const level of levels) {
     const args = ["test", "--no-check", "--allow-all", folder];
-    const env = { ...DENO_ENV, ...(url && { TEST_DATABASE_URL: url }), ...more };
+    const env = { ...(url && { TEST_DATABASE_URL: url }), ...more };
     const where = [`Deno ${level}`, note].filter(Boolean).join(", ");
     await report.suite(`${folder} (${where})`, await denoPath(level), args, denoCounts, { cwd: TESTS, env });
   }

@@ -1,6 +1,7 @@
 /** What the gate did: a line a step, what failed in full, and the count at the end. */
 
 import { output } from "./processes.mjs";
+import { DENO_ENV } from "./programs.mjs";
 import { Failure } from "./say.mjs";
 
 export class Report {
@@ -71,6 +72,9 @@ export class Report {
 
 async function timed(program, args, { cwd, env }) {
   const start = performance.now();
-  const result = await output(program, args, { ...(cwd && { cwd }), env: { ...process.env, ...env } });
+  const result = await output(program, args, {
+    ...(cwd && { cwd }),
+    env: { ...process.env, ...DENO_ENV, ...env },
+  });
   return { ...result, seconds: ((performance.now() - start) / 1000).toFixed(1) };
 }

@@ -32,11 +32,14 @@ export async function installPackages() {
   await writeFile(stamp, wanted);
 }
 
+export function requireRust() {
+  if (spawnSync("cargo", ["--version"]).status === 0) return;
+  throw new Failure("Rust is missing: install it from https://rustup.rs, then run this again");
+}
+
 /** The WASM modules that the functions import, built where anything has changed. */
 export async function buildCore() {
-  if (spawnSync("cargo", ["--version"]).status !== 0) {
-    throw new Failure("Rust is missing: install it from https://rustup.rs, then run this again");
-  }
+  requireRust();
   say("building the Rust core");
   const status = await inherit("cargo", ["xtask", "build"]);
   if (status !== 0) throw new Failure("the Rust core did not build; see above");

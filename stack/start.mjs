@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { Cleanup } from "./cleanup.mjs";
 import { describe, endLeftovers, forget, isAlive, note, readJson, writeJson } from "./leftovers.mjs";
@@ -50,7 +50,7 @@ await run(async () => {
   try {
     const result = await started;
     if (options.json) console.log(JSON.stringify(result));
-    if (!options.once) return say("\nUp. Ctrl-C ends it.");
+    if (!options.once) return say(`Up: ${result.api_url}/functions/v1/… Ctrl-C ends it.`);
     await cleanup.run();
     process.exitCode = result.delivered === result.events ? 0 : 1;
   } catch (error) {
@@ -60,6 +60,8 @@ await run(async () => {
 });
 
 function readOptions() {
+  // npm keeps options for itself that come without the dashes.
+  if (process.env.npm_config_once) throw new Failure("write it with two dashes between: npm start -- --once");
   try {
     const { values } = parseArgs({
       options: {
@@ -89,7 +91,9 @@ function readOptions() {
 
 async function start(options, cleanup) {
   await setUp();
-  await mkdir(join(LOCAL, "logs"), { recursive: true });
+  // Several stacks may be up, each on ports of its own.
+  const logs = join(LOCAL, "logs", String(options.apiPort));
+  await mkdir(logs, { recursive: true });
   await endLeftovers();
 
   // What needs packages is imported once they are there.
@@ -120,19 +124,23 @@ async function start(options, cleanup) {
   const deno = await denoPath();
   const env = functionEnv({ databaseUrl, keys });
   await Promise.all(FUNCTIONS.map(async (name) => {
-    const log = createWriteStream(join(LOCAL, "logs", `${name}.log`));
+    const log = createWriteStream(join(logs, `${name}.log`));
     const onLine = (line) => log.write(`${line}\n`);
     ports.set(name, await startFunction(cleanup, name, { deno, env, onLine, onSpawn: note }));
   }));
 
   const apiUrl = `http://127.0.0.1:${gateway.port}`;
-  await publish({
-    api_url: apiUrl,
-    db_url: databaseUrl,
-    secret_key: keys.secretKey,
-    service_role_key: keys.serviceRoleKey,
-    receiver_url: receiver.url,
-  }, cleanup);
+  const published = await publish(
+    {
+      api_url: apiUrl,
+      db_url: databaseUrl,
+      secret_key: keys.secretKey,
+      service_role_key: keys.serviceRoleKey,
+      receiver_url: receiver.url,
+    },
+    options.apiPort,
+    cleanup,
+  );
 
   const call = async (name) => {
     const response = await fetch(`${apiUrl}/functions/v1/${name}`, {
@@ -158,19 +166,20 @@ async function start(options, cleanup) {
     const deliveries = await deliveryReport(sql, receiver.receipts);
     console.log(deliveryTable(deliveries));
     const delivered = deliveries.filter((one) => one.status === "delivered" && one.verified).length;
+    say(`\naddresses and keys: ${published}; logs: ${relative(ROOT, logs)}`);
     return { events: events.EVENTS.length, delivered, api_url: apiUrl, db_url: databaseUrl, deliveries };
   } finally {
     await sql.end();
   }
 }
 
-/** Tells where everything is, unless another start that is up has done so. */
-async function publish(addresses, cleanup) {
-  const file = join(LOCAL, "stack.json");
-  const { process: other } = await readJson(file);
-  if (other && isAlive(other)) return;
-  await writeJson(file, { ...addresses, process: describe(process.pid) });
-  await cleanup.add(() => rm(file, { force: true }));
+/** Tells where everything is: in stack.json, or beside it where another start that is up has that name. */
+async function publish(addresses, apiPort, cleanup) {
+  const { process: other } = await readJson(join(LOCAL, "stack.json"));
+  const name = other && isAlive(other) ? `stack-${apiPort}.json` : "stack.json";
+  await writeJson(join(LOCAL, name), { ...addresses, process: describe(process.pid) });
+  await cleanup.add(() => rm(join(LOCAL, name), { force: true }));
+  return join(".local", name);
 }
 
 /** A line for each delivery: the row beside what the receiver saw. */

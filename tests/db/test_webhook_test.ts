@@ -112,6 +112,7 @@ databaseTest("wrong requests are named, and leave nothing behind", async (databa
   const endpoint = await insertEndpoint(database.sql, { url: "https://a.example/" });
   const cases: [unknown, number, string][] = [
     [{ event_type: "user.exploded" }, 400, "invalid_event_type"],
+    [{ event_typ: "user.joined_community" }, 400, "unknown_field"],
     [{ event_type: 7 }, 400, "invalid_event_type"],
     [{ event_data: "text" }, 400, "invalid_event_data"],
     [{ event_data: [] }, 400, "invalid_event_data"],

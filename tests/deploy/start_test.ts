@@ -43,7 +43,7 @@ function assertFree(ports: number[]): void {
   for (const port of ports) Deno.listen({ port, hostname: "127.0.0.1" }).close();
 }
 
-for (const moment of ["starting PostgreSQL", "starting the functions", "causing the nine events", "Up."]) {
+for (const moment of ["starting PostgreSQL", "starting the functions", "causing the nine events", "Up:"]) {
   Deno.test(`ended at "${moment}", it ends all that it started`, async () => {
     const ports = [closedPort(), closedPort(), closedPort()];
     const { says, child, shown } = start(ports);
@@ -57,7 +57,7 @@ for (const moment of ["starting PostgreSQL", "starting the functions", "causing 
 Deno.test("after it was killed, the next start cleans up and delivers", async () => {
   const ports = [closedPort(), closedPort(), closedPort()];
   const killed = start(ports);
-  await killed.says("Up.");
+  await killed.says("Up:");
   killed.child.kill("SIGKILL");
   await killed.child.status;
   const next = start(ports, "--once");

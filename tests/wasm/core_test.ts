@@ -186,7 +186,7 @@ Deno.test("health facts become a report", () => {
     healthy: false,
     reasons: [
       { code: "failure_rate", message: "6 of 11 deliveries failed in the last hour" },
-      { code: "circuit_breaker", message: "1 endpoints failed 5 or more times in a row" },
+      { code: "circuit_breaker", message: "endpoints that failed 5 or more times in a row: 1" },
     ],
     stats: { last_hour: { total: 12, pending: 1, delivered: 5, failed: 6 }, last_24_hours: none },
     circuit_breakers: { open: 1, configs: failing },

@@ -111,7 +111,10 @@ pub fn judge_health(facts: &HealthFacts) -> HealthReport {
         .collect();
     let open = configs.len() as u64;
     if open > 0 {
-        add("circuit_breaker", format!("{open} endpoints failed {BREAKER_FAILURES} or more times in a row"));
+        add(
+            "circuit_breaker",
+            format!("endpoints that failed {BREAKER_FAILURES} or more times in a row: {open}"),
+        );
     }
     HealthReport {
         healthy: reasons.is_empty(),

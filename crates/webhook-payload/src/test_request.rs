@@ -1,6 +1,8 @@
 //! What the test tool is asked for, and the envelope that comes of it.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use serde::Serialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
@@ -8,6 +10,8 @@ use crate::{Event, EventType};
 
 /// What a `webhook.test` without data of the caller's says.
 const TEST_DATA: &str = r#"{"message":"This is a test."}"#;
+
+const FIELDS: [&str; 3] = ["event_type", "event_data", "endpoint_id"];
 
 /// A request to send a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +31,12 @@ pub enum TestRequestError {
     /// The body is not a JSON object.
     #[error("body: expected a JSON object like {{\"event_type\": \"webhook.test\"}}")]
     Body,
+    /// The body has a field that is none of ours.
+    #[error("body: unknown field {name:?}; known: event_type, event_data, endpoint_id")]
+    UnknownField {
+        /// Its name, cut after 64 characters.
+        name: String,
+    },
     /// `event_type` is none that can be tested.
     #[error("event_type: expected one of {known}, got {got}")]
     EventType {
@@ -51,6 +61,7 @@ impl TestRequestError {
     pub fn code(&self) -> &'static str {
         match self {
             TestRequestError::Body => "invalid_body",
+            TestRequestError::UnknownField { .. } => "unknown_field",
             TestRequestError::EventType { .. } => "invalid_event_type",
             TestRequestError::EventData => "invalid_event_data",
             TestRequestError::EndpointId { .. } => "invalid_endpoint_id",
@@ -64,35 +75,26 @@ impl TestRequest {
     /// # Errors
     /// A [`TestRequestError`] that names the field.
     pub fn parse(body: &str) -> Result<TestRequest, TestRequestError> {
-        #[derive(Default, Deserialize)]
-        struct Fields<'a> {
-            #[serde(borrow)]
-            event_type: Option<&'a RawValue>,
-            #[serde(borrow)]
-            event_data: Option<&'a RawValue>,
-            #[serde(borrow)]
-            endpoint_id: Option<&'a RawValue>,
+        let body = if body.trim().is_empty() { "{}" } else { body };
+        let fields: BTreeMap<String, &RawValue> =
+            serde_json::from_str(body).map_err(|_| TestRequestError::Body)?;
+        // A misspelt field must not send a test to everybody.
+        if let Some(name) = fields.keys().find(|name| !FIELDS.contains(&name.as_str())) {
+            return Err(TestRequestError::UnknownField { name: name.chars().take(64).collect() });
         }
-        let body = body.trim();
-        let fields: Fields<'_> = if body.is_empty() {
-            Fields::default()
-        } else if body.starts_with('{') {
-            serde_json::from_str(body).map_err(|_| TestRequestError::Body)?
-        } else {
-            // serde reads a struct from an array, too.
-            return Err(TestRequestError::Body);
-        };
-        let event_type = match fields.event_type {
+        // Null is as good as nothing.
+        let field = |name: &str| fields.get(name).copied().filter(|raw| raw.get() != "null");
+        let event_type = match field("event_type") {
             Some(raw) => testable(raw)?,
             None => EventType::WebhookTest,
         };
-        let data = match fields.event_data.map(RawValue::get) {
+        let data = match field("event_data").map(RawValue::get) {
             Some(text) if !text.starts_with('{') => return Err(TestRequestError::EventData),
             // The admin pages send an empty object for "no data of mine".
             Some(text) if !is_empty_object(text) => text.to_owned(),
             _ => sample(&event_type),
         };
-        let endpoint_id = fields.endpoint_id.map(uuid).transpose()?;
+        let endpoint_id = field("endpoint_id").map(uuid).transpose()?;
         Ok(TestRequest { event_type, data, endpoint_id })
     }
 
@@ -165,7 +167,8 @@ mod tests {
 
     #[test]
     fn nothing_asks_for_a_test_of_all() {
-        for body in ["", "  ", "{}", r#"{"event_type":"webhook.test","event_data":{ }}"#] {
+        let nulls = r#"{"event_type":null,"event_data":null,"endpoint_id":null}"#;
+        for body in ["", "  ", "{}", nulls, r#"{"event_type":"webhook.test","event_data":{ }}"#] {
             let request = TestRequest::parse(body).unwrap();
             assert_eq!(request.event_type, EventType::WebhookTest);
             assert_eq!(request.data, TEST_DATA);
@@ -197,6 +200,10 @@ mod tests {
             "event_type: expected one of user.joined_platform, user.joined_community, user.registered_event, \
              user.cancelled_registration, user.posted_comment, user.flagged_comment, user.referred_user, \
              discussion.auto_closed, discussion.extended, webhook.test, got 7"
+        );
+        assert_eq!(
+            wrong(r#"{"event_typ": "user.joined_community"}"#).to_string(),
+            r#"body: unknown field "event_typ"; known: event_type, event_data, endpoint_id"#
         );
         assert!(matches!(wrong(r#"{"event_type": "user.exploded"}"#), TestRequestError::EventType { .. }));
         for data in ["[]", "\"text\"", "7"] {

@@ -22,7 +22,7 @@ pub struct TestRequest {
 
 /// Reads a test request's body and makes its envelope. `timestamp` is ISO 8601, `requestId` a UUID.
 ///
-/// @throws {Error} `TestRequestError` with a code: `invalid_body`, `invalid_event_type`, `invalid_event_data`,
+/// @throws {Error} `TestRequestError` with a code: `invalid_body`, `unknown_field`, `invalid_event_type`, `invalid_event_data`,
 /// `invalid_endpoint_id`.
 #[wasm_bindgen(js_name = readTestRequest)]
 pub fn read_test_request(
