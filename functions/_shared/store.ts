@@ -31,7 +31,7 @@ export interface TestTarget {
   payload: string;
 }
 
-/** PostgreSQL cannot store a payload: a NUL or half a surrogate pair in a JSON text. */
+/** PostgreSQL cannot store a payload: a NUL, half a surrogate pair, a number beyond its range, too deep nesting. */
 export class PayloadError extends Error {
   override name = "PayloadError";
 }
@@ -63,8 +63,8 @@ export function connect(databaseUrl: string): Sql {
   });
 }
 
-/** SQLSTATE untranslatable_character and invalid_text_representation. */
-const UNSTORABLE = ["22P05", "22P02"];
+/** SQLSTATE untranslatable_character, invalid_text_representation, numeric_value_out_of_range, statement_too_complex. */
+const UNSTORABLE = ["22P05", "22P02", "22003", "54001"];
 
 export function createStore(sql: Sql, due: DueRule) {
   const delays = `{${due.retryDelaysMs.join(",")}}`;

@@ -76,7 +76,9 @@ function testRequest(body: string, timestamp: string, requestId: string): TestRe
 }
 
 function unstorable(): RequestError {
-  const message = "event_data: PostgreSQL cannot store a NUL (\\u0000) or half a surrogate pair; remove it";
+  const message =
+    "event_data: PostgreSQL cannot store it; remove NULs (\\u0000), halves of surrogate pairs, " +
+    "numbers beyond 1e131071 and nesting of thousands of levels";
   return new RequestError(400, "invalid_event_data", message);
 }
 

@@ -128,6 +128,12 @@ databaseTest("wrong requests are named, and leave nothing behind", async (databa
     const answer = await handler(post(body));
     assert.deepEqual([answer.status, (await answer.json()).error.code], [status, code], JSON.stringify(body));
   }
+  const deep = `${"[".repeat(20_000)}${"]".repeat(20_000)}`;
+  for (const value of ["1e400000", deep]) {
+    const body = `{"endpoint_id": "${endpoint}", "event_data": {"a": ${value}}}`;
+    const answer = await handler(new Request(post().url, { method: "POST", headers: post().headers, body }));
+    assert.deepEqual([answer.status, (await answer.json()).error.code], [400, "invalid_event_data"]);
+  }
   assert.equal((await handler(post({}, {}))).status, 401);
   assert.equal((await deliveries(database.sql)).length, 0);
 });

@@ -59,13 +59,14 @@ Deno.test("a receiver sees the envelope to the byte, with the documented headers
 });
 
 Deno.test("standardwebhooks verifies a whsec_ secret, a plain one, and each of several", async () => {
-  const raw = (secret: string) => new Webhook(secret, { format: "raw" });
+  const raw = (secret: string) => new Webhook(new TextEncoder().encode(secret), { format: "raw" });
   const plain = "a-plain-secret";
   const cases: [string, Webhook[]][] = [
     [WHSEC, [new Webhook(WHSEC)]],
     [plain, [raw(plain)]],
     [`${plain} ${WHSEC}`, [raw(plain), new Webhook(WHSEC)]],
     ["old new", [raw("old"), raw("new")]],
+    ["geheim-schlüssel-🔑", [raw("geheim-schlüssel-🔑")]],
   ];
   for (const [secret, verifiers] of cases) {
     const received = await deliver(secret);
