@@ -44,7 +44,7 @@ function setting({ count, options = {} }: Setting) {
       seen.mostUnderWay = Math.max(seen.mostUnderWay, ++seen.underWay);
       await Promise.resolve();
       seen.underWay--;
-      return { outcome: { answered: { status: 200, location: null, body: "" } }, headers: {}, durationMs: 0 };
+      return { outcome: { answered: { status: 200, location: null, retryAfter: null, body: "" } }, headers: {}, durationMs: 0 };
     },
     now: () => 0,
     log: () => {},
@@ -96,7 +96,7 @@ Deno.test("failures and refusals are counted apart", async () => {
         const status = request.headers.some(([name, value]) => name === "webhook-id" && value === "4")
           ? 200
           : 500;
-        const outcome = { answered: { status, location: null, body: "" } };
+        const outcome = { answered: { status, location: null, retryAfter: null, body: "" } };
         return Promise.resolve({ outcome, headers: {}, durationMs: 0 });
       },
     },
@@ -172,7 +172,7 @@ Deno.test("a failing record ends the run with its error, after everything else w
         if (id !== "1") await Promise.resolve();
         if (id === "4") release.resolve();
         return {
-          outcome: { answered: { status: 200, location: null, body: "" } },
+          outcome: { answered: { status: 200, location: null, retryAfter: null, body: "" } },
           headers: {},
           durationMs: 0,
         };

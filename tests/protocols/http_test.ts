@@ -35,7 +35,7 @@ async function deliver(secret: string | null): Promise<Received> {
   let received: Received | undefined;
   await withReceiver(undefined, async (receiver) => {
     const { outcome } = await send(planned(`${receiver.url}/hook?a=b`, secret), 5_000);
-    assert.deepEqual(outcome, { answered: { status: 200, location: null, body: "ok" } });
+    assert.deepEqual(outcome, { answered: { status: 200, location: null, retryAfter: null, body: "ok" } });
     received = receiver.received[0];
   });
   return received!;
@@ -114,7 +114,7 @@ Deno.test("a redirect is not followed, and its location is kept", async () => {
     () => new Response(null, { status: 307, headers: { location: "/elsewhere" } }),
     async (receiver) => {
       const { outcome } = await send(request(receiver.url), 5_000);
-      assert.deepEqual(outcome, { answered: { status: 307, location: "/elsewhere", body: "" } });
+      assert.deepEqual(outcome, { answered: { status: 307, location: "/elsewhere", retryAfter: null, body: "" } });
       assert.equal(receiver.received.length, 1);
     },
   );
@@ -169,12 +169,12 @@ Deno.test("an answer whose body breaks off is an answer", async () => {
   const { outcome } = await send(request(`http://127.0.0.1:${listener.addr.port}/`), 5_000);
   await serving;
   listener.close();
-  assert.deepEqual(outcome, { answered: { status: 202, location: null, body: "begun" } });
+  assert.deepEqual(outcome, { answered: { status: 202, location: null, retryAfter: null, body: "begun" } });
 });
 
 Deno.test("bytes that are no text do not harm", async () => {
   await withReceiver(() => new Response(new Uint8Array([0x61, 0xff, 0x00])), async (receiver) => {
     const { outcome } = await send(request(receiver.url), 5_000);
-    assert.deepEqual(outcome, { answered: { status: 200, location: null, body: "a\ufffd\0" } });
+    assert.deepEqual(outcome, { answered: { status: 200, location: null, retryAfter: null, body: "a\ufffd\0" } });
   });
 });

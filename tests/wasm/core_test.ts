@@ -135,7 +135,7 @@ Deno.test("a claimed row becomes a request, and its outcome a row update", () =>
   }]);
 
   const outcomes: core.Outcome[] = [
-    { answered: { status: 204, location: null, body: "é" } },
+    { answered: { status: 204, location: null, retryAfter: null, body: "é" } },
     { answered: { status: 302, location: "https://b.example/", body: "" } },
     { timedOut: { afterMs: 10_000 } },
     { connectionFailed: { reason: "refused" } },

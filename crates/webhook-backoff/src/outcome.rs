@@ -11,6 +11,8 @@ pub enum Outcome {
         status: u16,
         /// The `location` header, where the answer is a redirect.
         location: Option<String>,
+        /// The `retry-after` header, as it came.
+        retry_after: Option<String>,
     },
     /// No answer came in time.
     TimedOut {
@@ -20,6 +22,11 @@ pub enum Outcome {
     /// No connection came about, or it broke before the answer.
     ConnectionFailed {
         /// What the platform said.
+        reason: String,
+    },
+    /// The target's name has no address that may be called. Nothing was sent.
+    AddressRefused {
+        /// Which one, and why not.
         reason: String,
     },
 }
@@ -34,12 +41,13 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Outcome::Answered { status: status @ 300..=399, location: Some(location) } => {
+            Outcome::Answered { status: status @ 300..=399, location: Some(location), .. } => {
                 write!(f, "HTTP {status}: redirects are not followed; it names {location}")
             }
             Outcome::Answered { status, .. } => write!(f, "HTTP {status}"),
             Outcome::TimedOut { after_ms } => write!(f, "timed out after {after_ms} ms"),
             Outcome::ConnectionFailed { reason } => write!(f, "connection failed: {reason}"),
+            Outcome::AddressRefused { reason } => write!(f, "not sent: {reason}"),
         }
     }
 }

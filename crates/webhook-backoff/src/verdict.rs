@@ -39,7 +39,7 @@ mod tests {
     const POLICY: RetryPolicy = RetryPolicy { max_attempts: 3 };
 
     fn answered(status: u16) -> Outcome {
-        Outcome::Answered { status, location: None }
+        Outcome::Answered { status, location: None, retry_after: None }
     }
 
     #[test]
@@ -74,7 +74,11 @@ mod tests {
 
     #[test]
     fn outcomes_say_what_happened() {
-        let redirect = Outcome::Answered { status: 302, location: Some("https://b.example/".to_owned()) };
+        let redirect = Outcome::Answered {
+            status: 302,
+            location: Some("https://b.example/".to_owned()),
+            retry_after: None,
+        };
         assert_eq!(redirect.to_string(), "HTTP 302: redirects are not followed; it names https://b.example/");
         assert_eq!(answered(500).to_string(), "HTTP 500");
         assert_eq!(Outcome::TimedOut { after_ms: 250 }.to_string(), "timed out after 250 ms");

@@ -68,7 +68,7 @@ mod tests {
     }
 
     fn answered(status: u16) -> Outcome {
-        Outcome::Answered { status, location: None }
+        Outcome::Answered { status, location: None, retry_after: None }
     }
 
     #[test]

@@ -87,6 +87,9 @@ pub enum Outcome {
         /// The `location` header.
         #[tsify(type = "string | null")]
         location: Option<String>,
+        /// The `retry-after` header.
+        #[tsify(type = "string | null")]
+        retry_after: Option<String>,
         /// The start of the body.
         body: String,
     },
@@ -98,6 +101,11 @@ pub enum Outcome {
     /// No connection came about, or it broke before the answer.
     ConnectionFailed {
         /// What the platform said.
+        reason: String,
+    },
+    /// The target's name has no address that may be called. Nothing was sent.
+    AddressRefused {
+        /// Which one, and why not.
         reason: String,
     },
 }
@@ -254,13 +262,14 @@ impl TryFrom<BatchOutcome> for dispatch::BatchOutcome {
 
     fn try_from(batch: BatchOutcome) -> Result<Self, JsValue> {
         let (outcome, response_body) = match batch.outcome {
-            Outcome::Answered { status, location, body } => {
-                (backoff::Outcome::Answered { status, location }, Some(body))
+            Outcome::Answered { status, location, retry_after, body } => {
+                (backoff::Outcome::Answered { status, location, retry_after }, Some(body))
             }
             Outcome::TimedOut { after_ms } => {
                 (backoff::Outcome::TimedOut { after_ms: whole(after_ms, "afterMs")? }, None)
             }
             Outcome::ConnectionFailed { reason } => (backoff::Outcome::ConnectionFailed { reason }, None),
+            Outcome::AddressRefused { reason } => (backoff::Outcome::AddressRefused { reason }, None),
         };
         Ok(dispatch::BatchOutcome {
             attempts: batch

@@ -38,7 +38,8 @@ export const send: Send = async (request, timeoutMs) => {
       signal: AbortSignal.timeout(timeoutMs),
     });
     const body = await startOf(response);
-    const answered = { status: response.status, location: response.headers.get("location"), body };
+    const { status, headers } = response;
+    const answered = { status, location: headers.get("location"), retryAfter: headers.get("retry-after"), body };
     return exchange({ answered }, Object.fromEntries(response.headers));
   } catch (error) {
     if (error instanceof DOMException && error.name === "TimeoutError") {
