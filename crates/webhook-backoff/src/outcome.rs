@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// Enough to tell where a redirect leads, and short enough to leave room for what comes next.
+const MOST_LOCATION_CHARS: usize = 200;
+
 /// The outcome of an attempt. Displays as the reason that the row keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -31,23 +34,44 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
-    /// Whether the receiver took the delivery: any 2xx.
-    pub(crate) fn is_success(&self) -> bool {
-        matches!(self, Outcome::Answered { status: 200..=299, .. })
-    }
-}
-
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Outcome::Answered { status: status @ 300..=399, location: Some(location), .. } => {
-                write!(f, "HTTP {status}: redirects are not followed; it names {location}")
+                let shown: String = location.chars().take(MOST_LOCATION_CHARS).collect();
+                write!(f, "HTTP {status}: redirects are not followed; it names {shown}")
             }
             Outcome::Answered { status, .. } => write!(f, "HTTP {status}"),
             Outcome::TimedOut { after_ms } => write!(f, "timed out after {after_ms} ms"),
             Outcome::ConnectionFailed { reason } => write!(f, "connection failed: {reason}"),
             Outcome::AddressRefused { reason } => write!(f, "not sent: {reason}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_say_what_happened() {
+        let answered = |status, location: Option<&str>| Outcome::Answered {
+            status,
+            location: location.map(str::to_owned),
+            retry_after: None,
+        };
+        let cases = [
+            (
+                answered(302, Some("https://b.example/")),
+                "HTTP 302: redirects are not followed; it names https://b.example/",
+            ),
+            (answered(500, None), "HTTP 500"),
+            (Outcome::TimedOut { after_ms: 250 }, "timed out after 250 ms"),
+            (Outcome::ConnectionFailed { reason: "reset".to_owned() }, "connection failed: reset"),
+            (Outcome::AddressRefused { reason: "url: private".to_owned() }, "not sent: url: private"),
+        ];
+        for (outcome, text) in cases {
+            assert_eq!(outcome.to_string(), text);
         }
     }
 }
