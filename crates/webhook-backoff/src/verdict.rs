@@ -91,6 +91,14 @@ impl RetryPolicy {
 const UNSAID_PAUSE_MS: u64 = 1_000;
 
 impl Outcome {
+    /// The HTTP status, where there was an answer.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Outcome::Answered { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
     /// Any 2xx: the receiver took the delivery.
     pub fn is_success(&self) -> bool {
         matches!(self, Outcome::Answered { status: 200..=299, .. })

@@ -1,5 +1,7 @@
 //! From counts to a health report.
 
+use webhook_backoff::{Breaker, BreakerPolicy, BreakerState};
+
 /// Deliveries that were made in a window of time, by status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Window {
@@ -21,7 +23,18 @@ pub struct FailingEndpoint {
     /// Its name.
     pub name: String,
     /// Failed attempts since the last success.
-    pub failures_in_a_row: u64,
+    pub failures_in_a_row: u32,
+    /// How long ago the last of them was, in milliseconds.
+    pub last_failure_ago_ms: u64,
+}
+
+/// An endpoint whose breaker is not closed: the dispatcher sees the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenBreaker {
+    /// Whose.
+    pub endpoint: FailingEndpoint,
+    /// In how many milliseconds a probe is sent; 0 where it is half open and one may be sent now.
+    pub probe_in_ms: u64,
 }
 
 /// What the tables say.
@@ -48,13 +61,13 @@ pub struct Reason {
     pub message: String,
 }
 
-/// Endpoints that have failed so often in a row that something is wrong with them.
+/// Endpoints that are left alone after failures in a row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BreakerReport {
     /// How many.
     pub open: u64,
     /// Which. Names are for authorised callers only.
-    pub configs: Vec<FailingEndpoint>,
+    pub configs: Vec<OpenBreaker>,
 }
 
 /// The answer to "is it well?".
@@ -76,7 +89,6 @@ pub struct HealthReport {
 const LEAST_FINISHED: u64 = 5;
 const MOST_PENDING: u64 = 100;
 const LONGEST_DUE_MS: u64 = 5 * 60_000;
-const BREAKER_FAILURES: u64 = 5;
 
 impl HealthReport {
     /// The report for callers without a key: numbers, and no endpoint's name or id.
@@ -87,8 +99,8 @@ impl HealthReport {
 }
 
 /// Judges by the thresholds: over half of the last hour's finished deliveries failed, more than 100 pending,
-/// deliveries due for over 5 minutes (no dispatcher runs), an endpoint with 5 failed attempts in a row.
-pub fn judge_health(facts: &HealthFacts) -> HealthReport {
+/// deliveries due for over 5 minutes (no dispatcher runs), an endpoint whose breaker is not closed.
+pub fn judge_health(facts: &HealthFacts, policy: &BreakerPolicy) -> HealthReport {
     let mut reasons = Vec::new();
     let mut add = |code, message| reasons.push(Reason { code, message });
     let Window { delivered, failed, .. } = facts.last_hour;
@@ -103,18 +115,12 @@ pub fn judge_health(facts: &HealthFacts) -> HealthReport {
         let seconds = due_ms / 1_000;
         add("dispatcher_not_running", format!("a delivery has been due for {seconds} s and nobody took it"));
     }
-    let configs: Vec<FailingEndpoint> = facts
-        .failing
-        .iter()
-        .filter(|endpoint| endpoint.failures_in_a_row >= BREAKER_FAILURES)
-        .cloned()
-        .collect();
+    let configs: Vec<OpenBreaker> =
+        facts.failing.iter().filter_map(|endpoint| open_breaker(endpoint, policy)).collect();
     let open = configs.len() as u64;
     if open > 0 {
-        add(
-            "circuit_breaker",
-            format!("endpoints that failed {BREAKER_FAILURES} or more times in a row: {open}"),
-        );
+        let failures = policy.failures;
+        add("circuit_breaker", format!("endpoints that failed {failures} or more times in a row: {open}"));
     }
     HealthReport {
         healthy: reasons.is_empty(),
@@ -125,12 +131,27 @@ pub fn judge_health(facts: &HealthFacts) -> HealthReport {
     }
 }
 
+fn open_breaker(endpoint: &FailingEndpoint, policy: &BreakerPolicy) -> Option<OpenBreaker> {
+    // Only the distance between the two times counts.
+    let now_ms = endpoint.last_failure_ago_ms;
+    let probe_in_ms = match Breaker::rebuilt(endpoint.failures_in_a_row, 0).state(policy, now_ms) {
+        BreakerState::Closed => return None,
+        BreakerState::Open { until_ms } => until_ms.saturating_sub(now_ms),
+        BreakerState::HalfOpen => 0,
+    };
+    Some(OpenBreaker { endpoint: endpoint.clone(), probe_in_ms })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn judge(facts: &HealthFacts) -> HealthReport {
+        judge_health(facts, &BreakerPolicy::default())
+    }
+
     fn codes(facts: &HealthFacts) -> Vec<&'static str> {
-        let report = judge_health(facts);
+        let report = judge(facts);
         assert_eq!(report.healthy, report.reasons.is_empty());
         report.reasons.iter().map(|reason| reason.code).collect()
     }
@@ -169,18 +190,21 @@ mod tests {
 
     #[test]
     fn five_failures_in_a_row_name_the_endpoint() {
-        let failing = |failures_in_a_row| HealthFacts {
+        let failing = |failures_in_a_row, last_failure_ago_ms| HealthFacts {
             failing: vec![FailingEndpoint {
                 endpoint_id: "e".to_owned(),
                 name: "n".to_owned(),
                 failures_in_a_row,
+                last_failure_ago_ms,
             }],
             ..HealthFacts::default()
         };
-        assert!(codes(&failing(4)).is_empty());
-        assert_eq!(codes(&failing(5)), ["circuit_breaker"]);
-        let report = judge_health(&failing(5));
-        assert_eq!((report.circuit_breakers.open, report.circuit_breakers.configs.len()), (1, 1));
+        assert!(codes(&failing(4, 0)).is_empty());
+        assert_eq!(codes(&failing(5, 0)), ["circuit_breaker"]);
+        let report = judge(&failing(5, 60_000));
+        assert_eq!(report.circuit_breakers.open, 1);
+        assert_eq!(report.circuit_breakers.configs[0].probe_in_ms, 240_000);
+        assert_eq!(judge(&failing(5, 300_000)).circuit_breakers.configs[0].probe_in_ms, 0);
         let open = report.without_names().circuit_breakers;
         assert_eq!((open.open, open.configs), (1, vec![]));
     }

@@ -1,16 +1,26 @@
-//! The way of a delivery between the database and the wire: [`Dispatcher::plan`] turns claimed rows into requests,
-//! [`Dispatcher::settle`] turns outcomes into rows, [`judge_health`] turns counts into a report.
+//! The way of a delivery between the database and the wire: [`Dispatcher::claim_order`] says what to claim,
+//! [`Dispatcher::plan`] turns claimed rows into requests, [`Dispatcher::settle`] turns outcomes into rows,
+//! [`judge_health`] turns counts into a report.
 
+mod endpoints;
 mod health;
+mod options;
 mod plan;
+mod replay;
 mod rows;
 mod settings;
 mod settle;
+mod variables;
 
-pub use health::{BreakerReport, FailingEndpoint, HealthFacts, HealthReport, Reason, Window, judge_health};
+pub use endpoints::{Allowance, ClaimOrder, EndpointFacts, RateWindow};
+pub use health::{
+    BreakerReport, FailingEndpoint, HealthFacts, HealthReport, OpenBreaker, Reason, Window, judge_health,
+};
 pub use plan::{AttemptRef, Batch, BatchOutcome, Dispatcher, Plan, Refusal};
+pub use replay::{Replay, ReplayError};
 pub use rows::{ClaimedDelivery, Disposition, Endpoint, RowUpdate};
 pub use settings::{SettingError, Settings};
+pub use settle::{GONE_REASON, Settled};
 
 /// How we name ourselves to receivers.
 pub const USER_AGENT: &str = concat!("supabase-webhooks/", env!("CARGO_PKG_VERSION"));

@@ -3,21 +3,24 @@
 use std::collections::BTreeMap;
 
 use thiserror::Error;
-use webhook_backoff::{Outcome, RetryPolicy};
+use webhook_backoff::Outcome;
 use webhook_payload::{EnvelopeError, SpanId, StoredPayload, render, traceparent};
 use webhook_protocol::{HttpRequest, HttpTarget, HttpUrlParser, Message, Protocol, Target, TargetError};
 use webhook_signing::{SecretKey, Secrets, body_signature, standard_signature};
 
 use crate::{
-    ClaimedDelivery, Disposition, Endpoint, RowUpdate, USER_AGENT,
+    ClaimOrder, ClaimedDelivery, Disposition, Endpoint, EndpointFacts, RateWindow, RowUpdate, Settings,
+    USER_AGENT,
+    endpoints::Endpoints,
+    options::EndpointOptions,
     rows::{ERROR_MESSAGE_CHARS, column_text},
 };
 
-/// Plans attempts and settles their outcomes by one policy.
+/// Says what to claim, plans attempts and settles their outcomes. It remembers how its endpoints fare.
 #[derive(Clone, Debug)]
 pub struct Dispatcher<U> {
-    pub(crate) policy: RetryPolicy,
-    request_timeout_ms: u64,
+    pub(crate) settings: Settings,
+    pub(crate) endpoints: Endpoints,
     http_urls: U,
 }
 
@@ -55,6 +58,8 @@ pub struct AttemptRef {
 /// What the wire did with a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchOutcome {
+    /// Whose deliveries they are.
+    pub endpoint_id: String,
     /// The attempts that travelled in it.
     pub attempts: Vec<AttemptRef>,
     /// What happened.
@@ -68,7 +73,7 @@ pub struct BatchOutcome {
 #[non_exhaustive]
 pub enum Refusal {
     /// Its last attempt had no outcome. Whatever it was that ended the dispatcher, a row must not do so for ever.
-    #[error("used up its {max_attempts} attempts")]
+    #[error("all its {max_attempts} attempts are used up, and the last one had no outcome")]
     UsedUp {
         /// How many it had.
         max_attempts: u32,
@@ -85,6 +90,14 @@ pub enum Refusal {
     /// The endpoint's URL names a protocol that is known and not delivered over.
     #[error("url: this version delivers over http and https only, not over {0}")]
     Protocol(Protocol),
+    /// The payload is longer than is sent.
+    #[error(
+        "payload: has more than the {most} bytes that are sent; make it smaller or raise WEBHOOK_MAX_PAYLOAD"
+    )]
+    PayloadTooLarge {
+        /// How many may be sent.
+        most: u64,
+    },
     /// The payload makes no envelope.
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
@@ -92,22 +105,45 @@ pub enum Refusal {
 
 /// An endpoint, read once for all its rows of a claim: its target, or why it has none.
 struct ReadEndpoint {
-    target: Result<HttpTarget, Refusal>,
+    target: Result<(HttpTarget, EndpointOptions), Refusal>,
     secrets: Option<Secrets>,
 }
 
 impl<U: HttpUrlParser> Dispatcher<U> {
-    /// `request_timeout_ms` is the time that a request gets, in milliseconds.
-    pub fn new(policy: RetryPolicy, request_timeout_ms: u64, http_urls: U) -> Self {
-        Dispatcher { policy, request_timeout_ms, http_urls }
+    /// A dispatcher that knows of no endpoint yet.
+    pub fn new(settings: Settings, http_urls: U) -> Self {
+        Dispatcher { settings, endpoints: Endpoints::default(), http_urls }
     }
 
-    /// Turns claimed rows into batches. `now_ms` is in milliseconds since 1970: the attempts' time.
-    pub fn plan(&self, rows: &[ClaimedDelivery], now_ms: u64) -> Plan {
+    /// Takes in what the tables say of all endpoints that are owed something. `now_ms` is in milliseconds since 1970,
+    /// here and below.
+    pub fn observe(&mut self, facts: &[EndpointFacts], now_ms: u64) {
+        self.endpoints.observe(facts, &self.settings, now_ms);
+    }
+
+    /// The endpoints with a rate, whose recent attempts [`Dispatcher::heed`] wants to know.
+    pub fn rate_windows(&self) -> Vec<RateWindow> {
+        self.endpoints.rate_windows()
+    }
+
+    /// Takes in how many attempts an endpoint has had within its rate's window, whoever made them.
+    pub fn heed(&mut self, endpoint_id: &str, recent: u32, now_ms: u64) {
+        self.endpoints.heed(endpoint_id, recent, now_ms);
+    }
+
+    /// What to claim next, with `free` slots left.
+    pub fn claim_order(&mut self, free: u32, now_ms: u64) -> ClaimOrder {
+        self.endpoints.claim_order(free, &self.settings, now_ms)
+    }
+
+    /// Turns claimed rows into batches. `now_ms` is the attempts' time.
+    pub fn plan(&mut self, rows: &[ClaimedDelivery], now_ms: u64) -> Plan {
         let mut endpoints = BTreeMap::new();
         let mut plan = Plan { batches: Vec::with_capacity(rows.len()), refused: Vec::new() };
         for row in rows {
-            match self.batch(row, &mut endpoints, now_ms) {
+            let batch = self.batch(row, &mut endpoints, now_ms);
+            self.endpoints.claimed(&row.endpoint_id, batch.is_ok(), now_ms);
+            match batch {
                 Ok(batch) => plan.batches.push(batch),
                 Err(refusal) => plan.refused.push(refused(row, &refusal)),
             }
@@ -121,18 +157,20 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         endpoints: &mut BTreeMap<&'a str, ReadEndpoint>,
         now_ms: u64,
     ) -> Result<Batch, Refusal> {
-        let max_attempts = self.policy.max_attempts;
+        let max_attempts = self.settings.retry.max_attempts;
         if row.attempt > max_attempts {
             return Err(Refusal::UsedUp { max_attempts });
         }
         let endpoint = row.endpoint.as_ref().ok_or(Refusal::EndpointMissing)?;
         let read = endpoints.entry(&endpoint.id).or_insert_with(|| self.read(endpoint));
-        let target = read.target.as_ref().map_err(Clone::clone)?;
+        let (target, options) = read.target.as_ref().map_err(Clone::clone)?;
+        let most = self.settings.max_payload_bytes;
+        let payload = row.payload.as_deref().ok_or(Refusal::PayloadTooLarge { most })?;
         let envelope = render(&StoredPayload {
             delivery_id: &row.id,
             event_type: &row.event_type,
             created_at: &row.created_at,
-            text: &row.payload,
+            text: payload,
         })?;
         let timestamp_s = i64::try_from(now_ms / 1_000).unwrap_or(i64::MAX);
         let body = envelope.body.as_bytes();
@@ -152,7 +190,7 @@ impl<U: HttpUrlParser> Dispatcher<U> {
             endpoint_id: endpoint.id.clone(),
             attempts: vec![AttemptRef { delivery_id: row.id.clone(), attempt: row.attempt }],
             request: HttpRequest::new(target, &message),
-            timeout_ms: self.request_timeout_ms,
+            timeout_ms: options.timeout_ms,
         })
     }
 
@@ -163,12 +201,12 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         }
     }
 
-    fn target(&self, endpoint: &Endpoint) -> Result<HttpTarget, Refusal> {
+    fn target(&self, endpoint: &Endpoint) -> Result<(HttpTarget, EndpointOptions), Refusal> {
         if !endpoint.is_active {
             return Err(Refusal::EndpointInactive);
         }
         match Target::parse(&endpoint.url, &self.http_urls)? {
-            Target::Http(http) => Ok(http),
+            Target::Http(http) => Ok((http, EndpointOptions::read(&endpoint.url, &self.settings)?)),
             other => Err(Refusal::Protocol(other.protocol())),
         }
     }
@@ -195,17 +233,19 @@ mod tests {
     const NOW_MS: u64 = 1_769_680_800_999;
 
     fn dispatcher() -> Dispatcher<NativeUrlParser> {
-        Dispatcher::new(RetryPolicy::default(), 10_000, NativeUrlParser)
+        Dispatcher::new(Settings::default(), NativeUrlParser)
     }
 
     fn row(endpoint: Option<Endpoint>) -> ClaimedDelivery {
         ClaimedDelivery {
             id: "0a6e3f6e-4f0e-4a58-9d2f-9a1b2c3d4e5f".to_owned(),
             event_type: "user.joined_platform".to_owned(),
-            payload:
+            payload: Some(
                 r#"{"event": "user.joined_platform", "request_id": "4bf92f35-77b3-4da6-a3ce-929d0e0e4736"}"#
                     .to_owned(),
+            ),
             attempt: 2,
+            endpoint_id: "e".to_owned(),
             created_at: "2026-01-29T10:00:00.000Z".to_owned(),
             endpoint,
         }
@@ -256,6 +296,14 @@ mod tests {
     }
 
     #[test]
+    fn an_endpoint_may_have_a_timeout_of_its_own() {
+        let plan =
+            dispatcher().plan(&[row(Some(endpoint("https://a.example/hook#timeout=3s", None)))], NOW_MS);
+        assert_eq!(plan.batches[0].timeout_ms, 3_000);
+        assert_eq!(plan.batches[0].request.url, "https://a.example/hook");
+    }
+
+    #[test]
     fn every_row_is_either_planned_or_refused_with_a_reason() {
         let rows = [
             row(None),
@@ -266,8 +314,13 @@ mod tests {
             })),
             row(Some(Endpoint { id: "bad".to_owned(), ..endpoint("example.com", None) })),
             row(Some(Endpoint { id: "sqs".to_owned(), ..endpoint("sqs://queue", None) })),
-            ClaimedDelivery { payload: "{".to_owned(), ..row(Some(endpoint("https://a.example/", None))) },
-            ClaimedDelivery { attempt: 11, ..row(Some(endpoint("https://a.example/", None))) },
+            ClaimedDelivery {
+                payload: Some("{".to_owned()),
+                ..row(Some(endpoint("https://a.example/", None)))
+            },
+            ClaimedDelivery { payload: None, ..row(Some(endpoint("https://a.example/", None))) },
+            row(Some(Endpoint { id: "option".to_owned(), ..endpoint("https://a.example/#rat=1/s", None) })),
+            ClaimedDelivery { attempt: 17, ..row(Some(endpoint("https://a.example/", None))) },
             row(Some(endpoint("https://a.example/", None))),
         ];
         let plan = dispatcher().plan(&rows, NOW_MS);
@@ -281,12 +334,14 @@ mod tests {
                 "not sent: url: has no scheme; expected it to begin with http://, https://, sqs://, pubsub:// or kafka://",
                 "not sent: url: this version delivers over http and https only, not over sqs",
                 "not sent: payload: expected JSON, got a syntax error at line 1, column 1",
-                "not sent: used up its 10 attempts",
+                "not sent: payload: has more than the 1048576 bytes that are sent; make it smaller or raise WEBHOOK_MAX_PAYLOAD",
+                "not sent: url: unknown option \"rat\"; known: rate, timeout, concurrency",
+                "not sent: all its 16 attempts are used up, and the last one had no outcome",
             ]
         );
         assert!(plan.refused.iter().all(|update| update.disposition == Disposition::Exhausted));
         let attempts: Vec<u32> = plan.refused.iter().map(|update| update.attempt).collect();
-        assert_eq!(attempts, [2, 2, 2, 2, 2, 11]);
+        assert_eq!(attempts, [2, 2, 2, 2, 2, 2, 2, 17]);
         assert_eq!(plan.batches.len(), 1);
     }
 }

@@ -9,12 +9,14 @@ pub struct ClaimedDelivery {
     pub id: String,
     /// `event_type`
     pub event_type: String,
-    /// `payload::text`
-    pub payload: String,
+    /// `payload::text`; `None` where it is longer than is sent.
+    pub payload: Option<String>,
     /// `attempts` after the claim: the number of this attempt, from 1.
     pub attempt: u32,
     /// `created_at`, ISO 8601.
     pub created_at: String,
+    /// `webhook_config_id`
+    pub endpoint_id: String,
     /// Where it goes; `None` where the row names no endpoint that exists.
     pub endpoint: Option<Endpoint>,
 }

@@ -1,21 +1,34 @@
 //! The settings of the functions, read from environment variables.
 
 use thiserror::Error;
-use webhook_backoff::RetryPolicy;
+use webhook_backoff::{BreakerPolicy, Rate, RetryPolicy};
+
+use crate::variables::{RATE_FORM, Reader, parse_bytes, parse_rate, parse_schedule};
 
 /// How the functions work. All times in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// `WEBHOOK_MAX_ATTEMPTS`: how often a delivery is tried before it fails for good.
-    pub max_attempts: u32,
+    /// `WEBHOOK_RETRY_SCHEDULE`, `WEBHOOK_MAX_ATTEMPTS`, `WEBHOOK_CLIENT_ERROR_ATTEMPTS`, `WEBHOOK_RETRY_JITTER`: how
+    /// often and when a delivery is tried.
+    pub retry: RetryPolicy,
+    /// `WEBHOOK_BREAKER_FAILURES`, `WEBHOOK_BREAKER_PAUSE`: when an endpoint is left alone.
+    pub breaker: BreakerPolicy,
+    /// `WEBHOOK_RATE_LIMIT`: how much an endpoint gets that has no `rate` of its own; `None` for no limit.
+    pub rate_limit: Option<Rate>,
     /// `WEBHOOK_CONCURRENCY`: how many requests are under way at once.
     pub concurrency: u32,
+    /// `WEBHOOK_ENDPOINT_CONCURRENCY`: how many of them to one endpoint.
+    pub endpoint_concurrency: u32,
     /// `WEBHOOK_REQUEST_TIMEOUT`: how long a receiver may take for its whole answer.
     pub request_timeout_ms: u64,
+    /// `WEBHOOK_MAX_PAYLOAD`: how many bytes a payload may have.
+    pub max_payload_bytes: u64,
     /// `WEBHOOK_LEASE`: how long a claimed delivery belongs to the dispatcher that claimed it.
     pub lease_ms: u64,
     /// `WEBHOOK_TIME_BUDGET`: how long one call goes on claiming.
     pub time_budget_ms: u64,
+    /// `WEBHOOK_RETRY_WAIT`: how long a call that has nothing else to do waits for a delivery that becomes due.
+    pub retry_wait_ms: u64,
     /// `WEBHOOK_CLOSE_LOOKBACK`: how old an expiry may be to be closed still.
     pub close_lookback_ms: u64,
 }
@@ -37,11 +50,16 @@ pub struct SettingError {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            max_attempts: RetryPolicy::default().max_attempts,
-            concurrency: 50,
+            retry: RetryPolicy::default(),
+            breaker: BreakerPolicy::default(),
+            rate_limit: None,
+            concurrency: 100,
+            endpoint_concurrency: 50,
             request_timeout_ms: 10_000,
+            max_payload_bytes: 1_048_576,
             lease_ms: 60_000,
             time_budget_ms: 50_000,
+            retry_wait_ms: 3_000,
             close_lookback_ms: 24 * 3_600_000,
         }
     }
@@ -54,19 +72,39 @@ impl Settings {
     /// Reads the settings. `variable` gives a variable's value, if it is set. A variable that is wrong does not stop
     /// deliveries: its default is used, and an error says so.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> (Settings, Vec<SettingError>) {
-        let mut reader = Reader { variable, errors: Vec::new() };
+        let mut reader = Reader::new(variable);
         let default = Settings::default();
+        let concurrency = reader.number("WEBHOOK_CONCURRENCY", default.concurrency, 1, 1_000);
+        let half = concurrency.div_ceil(2);
         let mut settings = Settings {
-            max_attempts: reader.number("WEBHOOK_MAX_ATTEMPTS", default.max_attempts, 1, 1_000),
-            concurrency: reader.number("WEBHOOK_CONCURRENCY", default.concurrency, 1, 1_000),
+            retry: retry_policy(&mut reader),
+            breaker: BreakerPolicy {
+                failures: reader.number("WEBHOOK_BREAKER_FAILURES", default.breaker.failures, 0, 1_000),
+                pause_ms: reader.time("WEBHOOK_BREAKER_PAUSE", default.breaker.pause_ms, 1_000, 86_400_000),
+            },
+            rate_limit: reader.value(
+                "WEBHOOK_RATE_LIMIT",
+                (None, "none"),
+                &format!("none or {RATE_FORM}"),
+                |text| if text == "none" { Some(None) } else { parse_rate(text).map(Some) },
+            ),
+            concurrency,
+            endpoint_concurrency: reader.number("WEBHOOK_ENDPOINT_CONCURRENCY", half, 1, 1_000),
             request_timeout_ms: reader.time(
                 "WEBHOOK_REQUEST_TIMEOUT",
                 default.request_timeout_ms,
                 100,
-                120_000,
+                MOST_REQUEST_TIMEOUT_MS,
+            ),
+            max_payload_bytes: reader.value(
+                "WEBHOOK_MAX_PAYLOAD",
+                (default.max_payload_bytes, "1MiB"),
+                "a size like 256KiB or 1MiB, from 1KiB to 16MiB",
+                |text| parse_bytes(text).filter(|bytes| (1_024..=16 * 1_048_576).contains(bytes)),
             ),
             lease_ms: reader.time("WEBHOOK_LEASE", default.lease_ms, 1_000, 3_600_000),
             time_budget_ms: reader.time("WEBHOOK_TIME_BUDGET", default.time_budget_ms, 100, 390_000),
+            retry_wait_ms: reader.time("WEBHOOK_RETRY_WAIT", default.retry_wait_ms, 0, 60_000),
             close_lookback_ms: reader.time(
                 "WEBHOOK_CLOSE_LOOKBACK",
                 default.close_lookback_ms,
@@ -77,71 +115,48 @@ impl Settings {
         let shortest = settings.request_timeout_ms + LEASE_MARGIN_MS;
         if settings.lease_ms < shortest {
             if reader.text("WEBHOOK_LEASE").is_some() {
-                reader.errors.push(SettingError {
-                    name: "WEBHOOK_LEASE",
-                    expected: format!("WEBHOOK_REQUEST_TIMEOUT and {LEASE_MARGIN_MS}ms more"),
-                    got: format!("{}ms", settings.lease_ms),
-                    used: format!("{shortest}ms"),
-                });
+                let expected = format!("WEBHOOK_REQUEST_TIMEOUT and {LEASE_MARGIN_MS}ms more");
+                let got = format!("{}ms", settings.lease_ms);
+                reader.wrong("WEBHOOK_LEASE", &got, expected, format!("{shortest}ms"));
             }
             settings.lease_ms = shortest;
         }
         (settings, reader.errors)
     }
-}
 
-struct Reader<F> {
-    variable: F,
-    errors: Vec<SettingError>,
-}
-
-impl<F: Fn(&str) -> Option<String>> Reader<F> {
-    fn number(&mut self, name: &'static str, default: u32, least: u32, most: u32) -> u32 {
-        let Some(text) = self.text(name) else { return default };
-        let number = text.parse().ok().filter(|number| (least..=most).contains(number));
-        number.unwrap_or_else(|| {
-            self.wrong(name, &text, format!("a whole number from {least} to {most}"), default.to_string());
-            default
-        })
-    }
-
-    fn time(&mut self, name: &'static str, default_ms: u64, least_ms: u64, most_ms: u64) -> u64 {
-        let Some(text) = self.text(name) else { return default_ms };
-        let time = parse_time_ms(&text).filter(|time| (least_ms..=most_ms).contains(time));
-        time.unwrap_or_else(|| {
-            let expected = format!("a time like 500ms, 10s, 5m, 2h or 1d, from {least_ms}ms to {most_ms}ms");
-            self.wrong(name, &text, expected, format!("{default_ms}ms"));
-            default_ms
-        })
-    }
-
-    /// An empty variable counts as not set: that is how dashboards clear one.
-    fn text(&self, name: &str) -> Option<String> {
-        (self.variable)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
-    }
-
-    fn wrong(&mut self, name: &'static str, got: &str, expected: String, used: String) {
-        self.errors.push(SettingError { name, expected, got: got.chars().take(64).collect(), used });
+    /// The longest time-out that an endpoint can have of its own: its lease must outlast it.
+    pub(crate) fn most_timeout_ms(&self) -> u64 {
+        self.lease_ms.saturating_sub(LEASE_MARGIN_MS).min(MOST_REQUEST_TIMEOUT_MS)
     }
 }
 
-/// A whole number and its unit, in milliseconds.
-fn parse_time_ms(text: &str) -> Option<u64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at(digits);
-    let unit_ms = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(unit_ms)
+const MOST_REQUEST_TIMEOUT_MS: u64 = 120_000;
+
+fn retry_policy<F: Fn(&str) -> Option<String>>(reader: &mut Reader<F>) -> RetryPolicy {
+    let default = RetryPolicy::default();
+    let schedule = reader.value(
+        "WEBHOOK_RETRY_SCHEDULE",
+        (default.schedule, "2s,4s,8s,16s,32s,1m,5m,15m,30m,1h,2h,4h,8h,8h,8h"),
+        "exponential, or up to 100 times from 1ms to 7d like 5s,5m,30m,2h",
+        parse_schedule,
+    );
+    RetryPolicy {
+        max_attempts: reader.number("WEBHOOK_MAX_ATTEMPTS", schedule.attempts(), 1, 1_000),
+        schedule,
+        client_error_attempts: reader.number(
+            "WEBHOOK_CLIENT_ERROR_ATTEMPTS",
+            default.client_error_attempts,
+            1,
+            1_000,
+        ),
+        jitter_percent: reader.number("WEBHOOK_RETRY_JITTER", default.jitter_percent, 0, 50),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use webhook_backoff::Schedule;
+
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> (Settings, Vec<String>) {
@@ -158,26 +173,51 @@ mod tests {
     }
 
     #[test]
-    fn times_have_units() {
-        for (text, ms) in [("500ms", 500), ("7s", 7_000), ("1m", 60_000)] {
-            assert_eq!(read(&[("WEBHOOK_TIME_BUDGET", text)]).0.time_budget_ms, ms);
-        }
-        assert_eq!(read(&[("WEBHOOK_CLOSE_LOOKBACK", "2d")]).0.close_lookback_ms, 172_800_000);
-        assert_eq!(parse_time_ms("2h"), Some(7_200_000));
-        for wrong in ["", "5", "s", "-5s", "5 s", "1.5s", "5S", "99999999999999999999s"] {
-            assert_eq!(parse_time_ms(wrong), None, "{wrong}");
-        }
+    fn a_schedule_brings_its_number_of_attempts_unless_one_is_said() {
+        let retry = |variables: &[(&str, &str)]| read(variables).0.retry;
+        let exponential = retry(&[("WEBHOOK_RETRY_SCHEDULE", "exponential")]);
+        assert_eq!((exponential.max_attempts, exponential.schedule), (10, Schedule::exponential()));
+        assert_eq!(retry(&[("WEBHOOK_RETRY_SCHEDULE", "5s,5m,30m,2h,5h,10h,10h")]).max_attempts, 8);
+        let both = retry(&[("WEBHOOK_RETRY_SCHEDULE", "5s,5m"), ("WEBHOOK_MAX_ATTEMPTS", "20")]);
+        assert_eq!((both.max_attempts, both.schedule.delay_ms(19)), (20, 300_000));
+    }
+
+    #[test]
+    fn switches_turn_parts_off() {
+        let variables = [
+            ("WEBHOOK_BREAKER_FAILURES", "0"),
+            ("WEBHOOK_RETRY_JITTER", "0"),
+            ("WEBHOOK_RATE_LIMIT", "none"),
+        ];
+        let (settings, errors) = read(&variables);
+        assert_eq!((settings.breaker.failures, settings.retry.jitter_percent), (0, 0));
+        assert_eq!((settings.rate_limit, errors), (None, vec![]));
+    }
+
+    #[test]
+    fn an_endpoint_gets_half_of_the_requests_unless_it_is_said() {
+        assert_eq!(read(&[("WEBHOOK_CONCURRENCY", "7")]).0.endpoint_concurrency, 4);
+        assert_eq!(read(&[("WEBHOOK_ENDPOINT_CONCURRENCY", "9")]).0.endpoint_concurrency, 9);
     }
 
     #[test]
     fn a_wrong_value_is_named_and_the_default_is_used() {
-        let (settings, errors) = read(&[("WEBHOOK_MAX_ATTEMPTS", "0"), ("WEBHOOK_REQUEST_TIMEOUT", "10")]);
+        let (settings, errors) = read(&[
+            ("WEBHOOK_MAX_ATTEMPTS", "0"),
+            ("WEBHOOK_REQUEST_TIMEOUT", "10"),
+            ("WEBHOOK_RETRY_SCHEDULE", "often"),
+            ("WEBHOOK_RATE_LIMIT", "10"),
+            ("WEBHOOK_MAX_PAYLOAD", "1MB"),
+        ]);
         assert_eq!(settings, Settings::default());
         assert_eq!(
             errors,
             [
-                r#"WEBHOOK_MAX_ATTEMPTS: expected a whole number from 1 to 1000, got "0"; using 10"#,
+                r#"WEBHOOK_RETRY_SCHEDULE: expected exponential, or up to 100 times from 1ms to 7d like 5s,5m,30m,2h, got "often"; using 2s,4s,8s,16s,32s,1m,5m,15m,30m,1h,2h,4h,8h,8h,8h"#,
+                r#"WEBHOOK_MAX_ATTEMPTS: expected a whole number from 1 to 1000, got "0"; using 16"#,
+                r#"WEBHOOK_RATE_LIMIT: expected none or a rate like 10/s, 600/m or 1000/h, from 1 to 1000000, got "10"; using none"#,
                 r#"WEBHOOK_REQUEST_TIMEOUT: expected a time like 500ms, 10s, 5m, 2h or 1d, from 100ms to 120000ms, got "10"; using 10000ms"#,
+                r#"WEBHOOK_MAX_PAYLOAD: expected a size like 256KiB or 1MiB, from 1KiB to 16MiB, got "1MB"; using 1MiB"#,
             ]
         );
     }

@@ -1,69 +1,120 @@
 //! From outcomes to rows.
 
-use webhook_backoff::{Outcome, Verdict, verdict};
+use webhook_backoff::{Attempt, Verdict};
 
 use crate::{
     AttemptRef, BatchOutcome, Dispatcher, Disposition, RowUpdate,
     rows::{ERROR_MESSAGE_CHARS, RESPONSE_BODY_CHARS, column_text},
 };
 
+/// What follows from some outcomes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// One for each attempt.
+    pub updates: Vec<RowUpdate>,
+    /// Endpoints whose receiver answered 410: they are to be switched off, and what they are owed ends.
+    pub gone: Vec<String>,
+    /// Endpoints whose breaker has opened.
+    pub opened: Vec<String>,
+}
+
+/// Why the deliveries of an endpoint end that has answered 410.
+pub const GONE_REASON: &str =
+    "not sent: endpoint: answered HTTP 410 Gone and was switched off; set is_active, then replay";
+
+/// How much of a row's `error_message` the outcome may take: what comes behind it must always fit.
+const OUTCOME_CHARS: usize = 380;
+
+/// Delays from this on are shown, and so kept, in whole seconds.
+const WHOLE_SECONDS_FROM_MS: u64 = 10_000;
+
 impl<U> Dispatcher<U> {
-    /// Turns outcomes into row updates, one for each attempt. `now_ms` is in milliseconds since 1970.
-    pub fn settle(&self, outcomes: &[BatchOutcome], now_ms: u64) -> Vec<RowUpdate> {
-        outcomes
-            .iter()
-            .flat_map(|batch| batch.attempts.iter().map(move |attempt| self.update(attempt, batch, now_ms)))
-            .collect()
+    /// Turns outcomes into row updates. `now_ms` is in milliseconds since 1970.
+    pub fn settle(&mut self, outcomes: &[BatchOutcome], now_ms: u64) -> Settled {
+        let mut settled = Settled::default();
+        for batch in outcomes {
+            let BatchOutcome { endpoint_id, outcome, .. } = batch;
+            for attempt in &batch.attempts {
+                if self.endpoints.ended(endpoint_id, outcome, &self.settings, now_ms) {
+                    settled.opened.push(endpoint_id.clone());
+                }
+                settled.updates.push(self.update(attempt, batch, now_ms));
+            }
+            if outcome.is_gone() && !settled.gone.contains(endpoint_id) {
+                settled.gone.push(endpoint_id.clone());
+            }
+        }
+        settled
     }
 
-    fn update(&self, attempt: &AttemptRef, batch: &BatchOutcome, now_ms: u64) -> RowUpdate {
+    fn update(&mut self, attempt: &AttemptRef, batch: &BatchOutcome, now_ms: u64) -> RowUpdate {
         let outcome = &batch.outcome;
-        let tries = attempt.attempt;
-        let (disposition, reason) = match verdict(&self.policy, outcome, tries, now_ms) {
+        let policy = &self.settings.retry;
+        let number = attempt.attempt;
+        let judged = Attempt { delivery_id: &attempt.delivery_id, number, outcome };
+        let said = column_text(&outcome.to_string(), OUTCOME_CHARS);
+        let (disposition, reason) = match policy.verdict(&judged, now_ms) {
             Verdict::Delivered => (Disposition::Delivered, None),
             Verdict::RetryAt { at_ms } => {
-                let seconds = at_ms.saturating_sub(now_ms) / 1_000;
-                let most = self.policy.max_attempts;
-                let reason = format!("{outcome}; attempt {tries} of {most}, next in {seconds} s");
+                let most = policy.attempts_for(outcome);
+                let wait = seconds(at_ms.saturating_sub(now_ms));
+                let asked = outcome.endpoint_pause_ms(now_ms).map_or(String::new(), asked_to_wait);
+                self.endpoints.waits(&batch.endpoint_id, at_ms);
+                // The claim reads both numbers: what the row says is what happens.
+                let reason = format!("{said}{asked}; attempt {number} of {most}, next in {wait} s");
                 (Disposition::Retrying, Some(reason))
             }
             Verdict::EndpointGone => {
-                (Disposition::Exhausted, Some(format!("{outcome}; the receiver wants no more deliveries")))
+                (Disposition::Exhausted, Some(format!("{said}; the receiver wants no more deliveries")))
             }
             Verdict::Exhausted => {
-                (Disposition::Exhausted, Some(format!("{outcome}; gave up after attempt {tries}")))
+                (Disposition::Exhausted, Some(format!("{said}; gave up after attempt {number}")))
             }
         };
         RowUpdate {
             id: attempt.delivery_id.clone(),
-            attempt: tries,
+            attempt: number,
             disposition,
-            response_status: match outcome {
-                Outcome::Answered { status, .. } => Some(*status),
-                _ => None,
-            },
+            response_status: outcome.status(),
             response_body: batch.response_body.as_deref().map(|body| column_text(body, RESPONSE_BODY_CHARS)),
             error_message: reason.map(|reason| column_text(&reason, ERROR_MESSAGE_CHARS)),
         }
     }
 }
 
+/// Seconds as they are shown.
+fn seconds(ms: u64) -> String {
+    if ms >= WHOLE_SECONDS_FROM_MS || ms.is_multiple_of(1_000) {
+        return ms.div_ceil(1_000).to_string();
+    }
+    format!("{}.{:03}", ms / 1_000, ms % 1_000)
+}
+
+fn asked_to_wait(pause_ms: u64) -> String {
+    format!(", asked to wait {} s", pause_ms.div_ceil(1_000))
+}
+
 #[cfg(test)]
 mod tests {
-    use webhook_backoff::RetryPolicy;
+    use webhook_backoff::{Outcome, RetryPolicy};
     use webhook_protocol::NativeUrlParser;
 
     use super::*;
+    use crate::Settings;
 
     fn settle(outcome: Outcome, attempt: u32, response_body: Option<&str>) -> RowUpdate {
-        let dispatcher = Dispatcher::new(RetryPolicy { max_attempts: 3 }, 10_000, NativeUrlParser);
+        let retry = RetryPolicy { max_attempts: 3, jitter_percent: 0, ..RetryPolicy::default() };
+        let settings = Settings { retry, ..Settings::default() };
+        let mut dispatcher = Dispatcher::new(settings, NativeUrlParser);
         let batch = BatchOutcome {
+            endpoint_id: "e".to_owned(),
             attempts: vec![AttemptRef { delivery_id: "d".to_owned(), attempt }],
             outcome,
             response_body: response_body.map(str::to_owned),
         };
-        let mut updates = dispatcher.settle(&[batch], 0);
-        assert_eq!(updates.len(), 1);
+        let is_gone = batch.outcome.is_gone();
+        let Settled { mut updates, gone, opened } = dispatcher.settle(&[batch], 0);
+        assert_eq!((updates.len(), gone.len(), opened.len()), (1, usize::from(is_gone), 0));
         updates.remove(0)
     }
 
@@ -101,12 +152,46 @@ mod tests {
     }
 
     #[test]
+    fn a_wish_to_be_left_alone_is_shown() {
+        let asked = |retry_after: &str| {
+            let outcome =
+                Outcome::Answered { status: 429, location: None, retry_after: Some(retry_after.to_owned()) };
+            settle(outcome, 1, None).error_message.unwrap()
+        };
+        assert_eq!(asked("7"), "HTTP 429, asked to wait 7 s; attempt 1 of 3, next in 7 s");
+        assert_eq!(asked("soon"), "HTTP 429, asked to wait 1 s; attempt 1 of 3, next in 2 s");
+    }
+
+    #[test]
+    fn delays_are_shown_to_the_millisecond_while_that_matters() {
+        for (ms, text) in [(0, "0"), (200, "0.200"), (1_873, "1.873"), (2_000, "2"), (31_337, "32")] {
+            assert_eq!(seconds(ms), text);
+        }
+    }
+
+    #[test]
+    fn five_failures_open_the_breaker_once() {
+        let mut dispatcher = Dispatcher::new(Settings::default(), NativeUrlParser);
+        dispatcher.endpoints.claimed("e", true, 0);
+        let batch = |n: u32| BatchOutcome {
+            endpoint_id: "e".to_owned(),
+            attempts: vec![AttemptRef { delivery_id: n.to_string(), attempt: 1 }],
+            outcome: answered(500),
+            response_body: None,
+        };
+        let outcomes: Vec<BatchOutcome> = (0..7).map(batch).collect();
+        let settled = dispatcher.settle(&outcomes, 0);
+        assert_eq!((settled.updates.len(), settled.opened), (7, vec!["e".to_owned()]));
+    }
+
+    #[test]
     fn texts_fit_their_columns() {
         let reason = "x\0".repeat(600);
         let update = settle(Outcome::ConnectionFailed { reason }, 1, Some(&"é\0".repeat(600)));
         let body = update.response_body.unwrap();
         let message = update.error_message.unwrap();
-        assert_eq!((body.chars().count(), message.chars().count()), (1_000, 500));
+        assert_eq!(body.chars().count(), 1_000);
+        assert!(message.chars().count() <= 500 && message.ends_with("; attempt 1 of 3, next in 2 s"));
         assert!(!body.contains('\0') && !message.contains('\0'));
     }
 }

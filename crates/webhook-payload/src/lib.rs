@@ -18,4 +18,4 @@ pub use event::{
 };
 pub use event_type::EventType;
 pub use test_request::{TestRequest, TestRequestError};
-pub use trace::{SpanId, TraceId, traceparent};
+pub use trace::{SpanId, TraceId, is_uuid, traceparent};

@@ -72,6 +72,11 @@ fn digest_prefix<const N: usize>(parts: &[&str]) -> [u8; N] {
     prefix
 }
 
+/// Whether a text is a UUID in its usual form, 8-4-4-4-12 hex digits in either case.
+pub fn is_uuid(text: &str) -> bool {
+    uuid_bytes(text).is_some()
+}
+
 /// The bytes of a UUID in its usual form, 8-4-4-4-12, in either case.
 pub(crate) fn uuid_bytes(text: &str) -> Option<[u8; 16]> {
     let groups: Vec<&str> = text.split('-').collect();

@@ -86,7 +86,7 @@ impl TargetError {
     }
 
     /// An [`TargetError::Invalid`] that shows at most 64 characters of what stands there.
-    pub(crate) fn invalid(part: &'static str, got: &str, expected: &'static str) -> TargetError {
+    pub fn invalid(part: &'static str, got: &str, expected: &'static str) -> TargetError {
         TargetError::Invalid { part, got: got.chars().take(64).collect(), expected }
     }
 }

@@ -8,7 +8,9 @@ use webhook_dispatch as dispatch;
 use webhook_signing::SecretKey;
 
 use crate::{
+    claims::{AllEndpointFacts, ClaimOrder, RateWindow, RateWindows},
     error::{shape_error, whole},
+    settings::Settings,
     target::RuntimeUrlParser,
 };
 
@@ -17,15 +19,15 @@ use crate::{
 pub struct ClaimedRow {
     id: String,
     event_type: String,
-    /// `payload::text`
-    payload: String,
+    /// `payload::text`; null where it is longer than is sent.
+    #[tsify(type = "string | null")]
+    payload: Option<String>,
     /// `attempts` after the claim.
     attempt: u32,
     /// ISO 8601
     created_at: String,
-    /// Null where the row names no endpoint that exists; then the other endpoint columns are null, too.
-    #[tsify(type = "string | null")]
-    endpoint_id: Option<String>,
+    endpoint_id: String,
+    /// Null where there is no such endpoint; then the other endpoint columns are null, too.
     #[tsify(type = "string | null")]
     url: Option<String>,
     #[tsify(type = "string | null")]
@@ -112,7 +114,9 @@ pub enum Outcome {
 
 /// What the wire did with a batch.
 #[derive(Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
 pub struct BatchOutcome {
+    endpoint_id: String,
     attempts: Vec<AttemptRef>,
     outcome: Outcome,
 }
@@ -150,33 +154,76 @@ pub struct RowUpdate {
     error_message: Option<String>,
 }
 
-/// Row updates.
+/// What follows from some outcomes.
 #[derive(Serialize, Tsify)]
-#[serde(transparent)]
-#[tsify(missing_as_null)]
-pub struct RowUpdates(Vec<RowUpdate>);
+pub struct Settled {
+    /// One for each attempt.
+    updates: Vec<RowUpdate>,
+    /// Endpoints whose receiver answered 410: they are to be switched off, and what they are owed ends.
+    gone: Vec<String>,
+    /// Endpoints whose breaker has opened.
+    opened: Vec<String>,
+}
 
-/// Plans attempts and settles their outcomes by one policy.
+/// Says what to claim, plans attempts and settles their outcomes. It remembers how its endpoints fare. Every `nowMs`
+/// is in milliseconds since 1970.
 #[wasm_bindgen]
 pub struct Dispatcher(dispatch::Dispatcher<RuntimeUrlParser>);
 
 #[wasm_bindgen]
 impl Dispatcher {
-    /// `maxAttempts` is how often a delivery is tried, `requestTimeoutMs` what a request gets in milliseconds.
+    /// A dispatcher that knows of no endpoint yet.
     #[wasm_bindgen(constructor)]
-    pub fn new(
-        #[wasm_bindgen(js_name = maxAttempts)] max_attempts: f64,
-        #[wasm_bindgen(js_name = requestTimeoutMs)] request_timeout_ms: f64,
-    ) -> Result<Dispatcher, JsValue> {
-        let max_attempts = u32::try_from(whole(max_attempts, "maxAttempts")?).map_err(shape_error)?;
-        let policy = backoff::RetryPolicy { max_attempts };
-        let request_timeout_ms = whole(request_timeout_ms, "requestTimeoutMs")?;
-        Ok(Dispatcher(dispatch::Dispatcher::new(policy, request_timeout_ms, RuntimeUrlParser)))
+    pub fn new(settings: Ts<Settings>) -> Result<Dispatcher, JsValue> {
+        let settings = settings.to_rust().map_err(shape_error)?.try_into()?;
+        Ok(Dispatcher(dispatch::Dispatcher::new(settings, RuntimeUrlParser)))
     }
 
-    /// Turns claimed rows into requests. `nowMs` is the attempts' time, in milliseconds since 1970.
+    /// Takes in what the tables say of all endpoints that are owed something.
+    pub fn observe(
+        &mut self,
+        facts: Ts<AllEndpointFacts>,
+        #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
+    ) -> Result<(), JsValue> {
+        let facts = facts.to_rust().map_err(shape_error)?;
+        let facts: Vec<dispatch::EndpointFacts> = facts.0.into_iter().map(Into::into).collect();
+        self.0.observe(&facts, whole(now_ms, "nowMs")?);
+        Ok(())
+    }
+
+    /// The endpoints with a rate, whose recent attempts `heed` wants to know.
+    #[wasm_bindgen(js_name = rateWindows)]
+    pub fn rate_windows(&self) -> Result<Ts<RateWindows>, JsValue> {
+        RateWindows(self.0.rate_windows().into_iter().map(RateWindow::from).collect())
+            .into_ts()
+            .map_err(shape_error)
+    }
+
+    /// Takes in how many attempts an endpoint has had within its rate's window, whoever made them.
+    pub fn heed(
+        &mut self,
+        #[wasm_bindgen(js_name = endpointId)] endpoint_id: &str,
+        recent: u32,
+        #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
+    ) -> Result<(), JsValue> {
+        self.0.heed(endpoint_id, recent, whole(now_ms, "nowMs")?);
+        Ok(())
+    }
+
+    /// What to claim next, with `free` slots left.
+    #[wasm_bindgen(js_name = claimOrder)]
+    pub fn claim_order(
+        &mut self,
+        free: u32,
+        #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
+    ) -> Result<Ts<ClaimOrder>, JsValue> {
+        let order = self.0.claim_order(free, whole(now_ms, "nowMs")?);
+        ClaimOrder::from(order).into_ts().map_err(shape_error)
+    }
+
+    /// Turns claimed rows into requests. `nowMs` is the attempts' time.
     pub fn plan(
-        &self,
+        &mut self,
         rows: Ts<ClaimedRows>,
         #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
     ) -> Result<Ts<Plan>, JsValue> {
@@ -191,36 +238,31 @@ impl Dispatcher {
         plan.into_ts().map_err(shape_error)
     }
 
-    /// Turns outcomes into row updates, one for each attempt. `nowMs` is in milliseconds since 1970.
+    /// Turns outcomes into row updates and what else follows.
     pub fn settle(
-        &self,
+        &mut self,
         outcomes: Ts<BatchOutcomes>,
         #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
-    ) -> Result<Ts<RowUpdates>, JsValue> {
+    ) -> Result<Ts<Settled>, JsValue> {
         let outcomes = outcomes.to_rust().map_err(shape_error)?;
         let outcomes: Vec<dispatch::BatchOutcome> =
             outcomes.0.into_iter().map(dispatch::BatchOutcome::try_from).collect::<Result<_, _>>()?;
-        let updates = self.0.settle(&outcomes, whole(now_ms, "nowMs")?);
-        RowUpdates(updates.into_iter().map(RowUpdate::from).collect()).into_ts().map_err(shape_error)
+        let dispatch::Settled { updates, gone, opened } = self.0.settle(&outcomes, whole(now_ms, "nowMs")?);
+        let updates = updates.into_iter().map(RowUpdate::from).collect();
+        Settled { updates, gone, opened }.into_ts().map_err(shape_error)
     }
 }
 
-/// The delays after attempts 1, 2, 3 … in milliseconds; the last one stands for all that follow.
-#[wasm_bindgen(js_name = retryDelaysMs)]
-pub fn retry_delays_ms() -> Vec<f64> {
-    backoff::delays_ms().into_iter().map(|delay| delay as f64).collect()
-}
-
-/// The delay after a failed attempt, in milliseconds: `min(2^attempt · 1000, 60000)`.
-#[wasm_bindgen(js_name = exponentialDelayMs)]
-pub fn exponential_delay_ms(attempt: u32) -> f64 {
-    backoff::exponential_delay_ms(attempt) as f64
+/// Why the deliveries of an endpoint end that has answered 410.
+#[wasm_bindgen(js_name = goneReason)]
+pub fn gone_reason() -> String {
+    dispatch::GONE_REASON.to_owned()
 }
 
 impl From<ClaimedRow> for dispatch::ClaimedDelivery {
     fn from(row: ClaimedRow) -> Self {
-        let endpoint = row.endpoint_id.zip(row.url).map(|(id, url)| dispatch::Endpoint {
-            id,
+        let endpoint = row.url.map(|url| dispatch::Endpoint {
+            id: row.endpoint_id.clone(),
             url,
             secret_key: row.secret_key.map(SecretKey::new),
             is_active: row.is_active.unwrap_or_default(),
@@ -231,6 +273,7 @@ impl From<ClaimedRow> for dispatch::ClaimedDelivery {
             payload: row.payload,
             attempt: row.attempt,
             created_at: row.created_at,
+            endpoint_id: row.endpoint_id,
             endpoint,
         }
     }
@@ -272,6 +315,7 @@ impl TryFrom<BatchOutcome> for dispatch::BatchOutcome {
             Outcome::AddressRefused { reason } => (backoff::Outcome::AddressRefused { reason }, None),
         };
         Ok(dispatch::BatchOutcome {
+            endpoint_id: batch.endpoint_id,
             attempts: batch
                 .attempts
                 .into_iter()

@@ -5,7 +5,7 @@ use tsify::{Ts, Tsify};
 use wasm_bindgen::prelude::*;
 use webhook_dispatch as dispatch;
 
-use crate::error::shape_error;
+use crate::{error::shape_error, settings::Settings};
 
 /// Deliveries that were made in a window of time, by status.
 #[derive(Serialize, Deserialize, Tsify)]
@@ -17,11 +17,25 @@ pub struct Window {
 }
 
 /// An endpoint that has failed since it last took a delivery.
-#[derive(Serialize, Deserialize, Tsify)]
+#[derive(Deserialize, Tsify)]
 pub struct FailingEndpoint {
     endpoint_id: String,
     name: String,
     failures_in_a_row: f64,
+    /// Since the last failure, in milliseconds.
+    last_failure_ago_ms: f64,
+}
+
+/// An endpoint that is left alone after failures in a row.
+#[derive(Serialize, Tsify)]
+pub struct OpenBreaker {
+    endpoint_id: String,
+    name: String,
+    #[tsify(type = "\"open\" | \"half_open\"")]
+    state: &'static str,
+    failures_in_a_row: u32,
+    /// In how many seconds a probe is sent; 0 where it may be sent now.
+    probe_in_s: f64,
 }
 
 /// What the tables say.
@@ -58,7 +72,7 @@ pub struct HealthStats {
 pub struct CircuitBreakers {
     open: f64,
     /// For authorised callers only.
-    configs: Vec<FailingEndpoint>,
+    configs: Vec<OpenBreaker>,
 }
 
 /// The answer to "is it well?".
@@ -74,16 +88,19 @@ pub struct HealthReport {
 #[wasm_bindgen(js_name = judgeHealth)]
 pub fn judge_health(
     facts: Ts<HealthFacts>,
+    settings: Ts<Settings>,
     #[wasm_bindgen(js_name = isAuthorized)] is_authorized: bool,
 ) -> Result<Ts<HealthReport>, JsValue> {
     let facts = facts.to_rust().map_err(shape_error)?;
-    let report = dispatch::judge_health(&dispatch::HealthFacts {
+    let settings: dispatch::Settings = settings.to_rust().map_err(shape_error)?.try_into()?;
+    let facts = dispatch::HealthFacts {
         last_hour: facts.last_hour.into(),
         last_24_hours: facts.last_24_hours.into(),
         pending: facts.pending as u64,
         due_for_ms: facts.due_for_ms.map(|ms| ms as u64),
         failing: facts.failing.into_iter().map(dispatch::FailingEndpoint::from).collect(),
-    });
+    };
+    let report = dispatch::judge_health(&facts, &settings.breaker);
     let report = if is_authorized { report } else { report.without_names() };
     let report = HealthReport {
         healthy: report.healthy,
@@ -95,7 +112,7 @@ pub fn judge_health(
         stats: HealthStats { last_hour: report.last_hour.into(), last_24_hours: report.last_24_hours.into() },
         circuit_breakers: CircuitBreakers {
             open: report.circuit_breakers.open as f64,
-            configs: report.circuit_breakers.configs.into_iter().map(FailingEndpoint::from).collect(),
+            configs: report.circuit_breakers.configs.into_iter().map(OpenBreaker::from).collect(),
         },
     };
     report.into_ts().map_err(shape_error)
@@ -128,17 +145,21 @@ impl From<FailingEndpoint> for dispatch::FailingEndpoint {
         dispatch::FailingEndpoint {
             endpoint_id: endpoint.endpoint_id,
             name: endpoint.name,
-            failures_in_a_row: endpoint.failures_in_a_row as u64,
+            failures_in_a_row: endpoint.failures_in_a_row as u32,
+            last_failure_ago_ms: endpoint.last_failure_ago_ms as u64,
         }
     }
 }
 
-impl From<dispatch::FailingEndpoint> for FailingEndpoint {
-    fn from(endpoint: dispatch::FailingEndpoint) -> Self {
-        FailingEndpoint {
+impl From<dispatch::OpenBreaker> for OpenBreaker {
+    fn from(breaker: dispatch::OpenBreaker) -> Self {
+        let dispatch::OpenBreaker { endpoint, probe_in_ms } = breaker;
+        OpenBreaker {
             endpoint_id: endpoint.endpoint_id,
             name: endpoint.name,
-            failures_in_a_row: endpoint.failures_in_a_row as f64,
+            state: if probe_in_ms == 0 { "half_open" } else { "open" },
+            failures_in_a_row: endpoint.failures_in_a_row,
+            probe_in_s: (probe_in_ms as f64 / 1_000.0).ceil(),
         }
     }
 }

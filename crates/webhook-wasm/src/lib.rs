@@ -4,10 +4,12 @@
 //! unless the name says otherwise. Signing, verification and the reading of target URLs are here for tools and for
 //! receivers in TypeScript beside what the functions use. Errors are `Error`s with a `name`, a stable `code` and a `message`.
 
+pub mod claims;
 pub mod dispatcher;
 mod error;
 pub mod events;
 pub mod health;
+pub mod replay;
 pub mod settings;
 pub mod signing;
 pub mod target;

@@ -1,10 +1,12 @@
 //! Settings from environment variables.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tsify::{Ts, Tsify};
 use wasm_bindgen::{JsCast, prelude::*};
+use webhook_backoff as backoff;
+use webhook_dispatch as dispatch;
 
-use crate::error::shape_error;
+use crate::error::{shape_error, whole};
 
 #[wasm_bindgen]
 unsafe extern "C" {
@@ -13,20 +15,47 @@ unsafe extern "C" {
     pub type VariableLookup;
 }
 
-/// How the functions work.
-#[derive(Serialize, Tsify)]
+/// So many requests in such a time.
+#[derive(Serialize, Deserialize, Tsify)]
 #[serde(rename_all = "camelCase")]
+pub struct Rate {
+    count: u32,
+    per_ms: f64,
+}
+
+/// How the functions work.
+#[derive(Serialize, Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+#[tsify(missing_as_null)]
 pub struct Settings {
+    /// The delays after attempts 1, 2, 3 … before jitter; the last one stands for all that follow.
+    retry_delays_ms: Vec<f64>,
     /// How often a delivery is tried before it fails for good.
     max_attempts: u32,
+    /// The same for answers that trying again seldom changes.
+    client_error_attempts: u32,
+    /// By how many per cent delays vary.
+    jitter_percent: u32,
+    /// Failures in a row that open an endpoint's breaker; 0 for never.
+    breaker_failures: u32,
+    /// From the last failure to the next probe.
+    breaker_pause_ms: f64,
+    /// How much an endpoint gets that does not say; null for no limit.
+    rate_limit: Option<Rate>,
     /// How many requests are under way at once.
     concurrency: u32,
+    /// How many of them to one endpoint.
+    endpoint_concurrency: u32,
     /// How long a receiver may take for its whole answer.
     request_timeout_ms: f64,
+    /// How many bytes a payload may have.
+    max_payload_bytes: f64,
     /// How long a claimed delivery belongs to the dispatcher that claimed it.
     lease_ms: f64,
     /// How long one call goes on claiming.
     time_budget_ms: f64,
+    /// How long a call that has nothing else to do waits for a delivery that becomes due.
+    retry_wait_ms: f64,
     /// How old an expiry may be to be closed still.
     close_lookback_ms: f64,
     /// A line for each variable that is wrong and whose default is used instead.
@@ -37,17 +66,64 @@ pub struct Settings {
 #[wasm_bindgen(js_name = readSettings)]
 pub fn read_settings(variable: VariableLookup) -> Result<Ts<Settings>, JsValue> {
     let variable: js_sys::Function = JsValue::from(variable).unchecked_into();
-    let (settings, errors) = webhook_dispatch::Settings::read(|name| {
-        variable.call1(&JsValue::UNDEFINED, &name.into()).ok()?.as_string()
-    });
+    let (settings, errors) =
+        dispatch::Settings::read(|name| variable.call1(&JsValue::UNDEFINED, &name.into()).ok()?.as_string());
     let settings = Settings {
-        max_attempts: settings.max_attempts,
+        retry_delays_ms: settings.retry.schedule.delays_ms().iter().map(|delay| *delay as f64).collect(),
+        max_attempts: settings.retry.max_attempts,
+        client_error_attempts: settings.retry.client_error_attempts,
+        jitter_percent: settings.retry.jitter_percent,
+        breaker_failures: settings.breaker.failures,
+        breaker_pause_ms: settings.breaker.pause_ms as f64,
+        rate_limit: settings.rate_limit.map(|rate| Rate { count: rate.count, per_ms: rate.per_ms as f64 }),
         concurrency: settings.concurrency,
+        endpoint_concurrency: settings.endpoint_concurrency,
         request_timeout_ms: settings.request_timeout_ms as f64,
+        max_payload_bytes: settings.max_payload_bytes as f64,
         lease_ms: settings.lease_ms as f64,
         time_budget_ms: settings.time_budget_ms as f64,
+        retry_wait_ms: settings.retry_wait_ms as f64,
         close_lookback_ms: settings.close_lookback_ms as f64,
         errors: errors.iter().map(ToString::to_string).collect(),
     };
     settings.into_ts().map_err(shape_error)
+}
+
+impl TryFrom<Settings> for dispatch::Settings {
+    type Error = JsValue;
+
+    fn try_from(settings: Settings) -> Result<Self, JsValue> {
+        let delays: Vec<u64> = settings
+            .retry_delays_ms
+            .into_iter()
+            .map(|delay| whole(delay, "retryDelaysMs"))
+            .collect::<Result<_, _>>()?;
+        let rate_limit = settings.rate_limit.map(|rate| {
+            Ok::<_, JsValue>(backoff::Rate {
+                count: rate.count.max(1),
+                per_ms: whole(rate.per_ms, "perMs")?.max(1),
+            })
+        });
+        Ok(dispatch::Settings {
+            retry: backoff::RetryPolicy {
+                schedule: backoff::Schedule::list(delays),
+                max_attempts: settings.max_attempts,
+                client_error_attempts: settings.client_error_attempts,
+                jitter_percent: settings.jitter_percent,
+            },
+            breaker: backoff::BreakerPolicy {
+                failures: settings.breaker_failures,
+                pause_ms: whole(settings.breaker_pause_ms, "breakerPauseMs")?,
+            },
+            rate_limit: rate_limit.transpose()?,
+            concurrency: settings.concurrency,
+            endpoint_concurrency: settings.endpoint_concurrency.max(1),
+            request_timeout_ms: whole(settings.request_timeout_ms, "requestTimeoutMs")?,
+            max_payload_bytes: whole(settings.max_payload_bytes, "maxPayloadBytes")?,
+            lease_ms: whole(settings.lease_ms, "leaseMs")?,
+            time_budget_ms: whole(settings.time_budget_ms, "timeBudgetMs")?,
+            retry_wait_ms: whole(settings.retry_wait_ms, "retryWaitMs")?,
+            close_lookback_ms: whole(settings.close_lookback_ms, "closeLookbackMs")?,
+        })
+    }
 }

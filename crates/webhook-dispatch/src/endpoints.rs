@@ -1,0 +1,284 @@
+//! How much each endpoint may get: breaker, rate, pause, window, and its fair share of a claim.
+//!
+//! The tables are the truth: an observation replaces what was known of an endpoint. Between two observations, what
+//! this dispatcher sees itself is counted on top.
+
+use std::collections::BTreeMap;
+
+use webhook_backoff::{Breaker, BreakerState, Bucket, Outcome, Rate};
+
+use crate::{Settings, options::EndpointOptions};
+
+/// What the tables say of an endpoint that is owed something. All times are relative to the observation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndpointFacts {
+    /// `webhook_configurations.id`
+    pub id: String,
+    /// Its URL; `None` where deliveries name an endpoint that does not exist.
+    pub url: Option<String>,
+    /// Whether it is switched on.
+    pub is_active: bool,
+    /// Deliveries that could be claimed now.
+    pub due: u64,
+    /// In how many milliseconds the next of the others is due.
+    pub next_due_in_ms: Option<u64>,
+    /// Deliveries under way, whoever has claimed them.
+    pub under_way: u64,
+    /// Failed attempts since the last success.
+    pub failures: u32,
+    /// How long ago the last of them was, in milliseconds.
+    pub last_failure_ago_ms: u64,
+    /// How long the receiver wants to be left alone still, in milliseconds.
+    pub paused_for_ms: u64,
+}
+
+/// How many deliveries a claim may take for an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// Which endpoint.
+    pub id: String,
+    /// So many at most.
+    pub most: u32,
+    /// So many are under way: an endpoint with fewer comes first.
+    pub under_way: u32,
+}
+
+/// What to claim next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClaimOrder {
+    /// For whom; empty where it is not worth a claim now.
+    pub allowances: Vec<Allowance>,
+    /// In how many milliseconds time alone changes that; `None` where it does not.
+    pub wait_ms: Option<u64>,
+}
+
+/// An endpoint whose rate counts what everybody sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateWindow {
+    /// Which endpoint.
+    pub id: String,
+    /// The attempts of how long, in milliseconds.
+    pub window_ms: u64,
+}
+
+#[derive(Clone, Debug)]
+struct EndpointState {
+    is_active: bool,
+    due: u64,
+    next_due_ms: Option<u64>,
+    /// Ours, from plan to settle.
+    under_way: u32,
+    /// All others'.
+    under_way_elsewhere: u64,
+    breaker: Breaker,
+    bucket: Option<Bucket>,
+    paused_until_ms: u64,
+    /// How much is under way at most, between 1 and `concurrency`: it grows with each success and halves with each
+    /// failure. A slow endpoint takes few slots before it has shown what it can do.
+    window: u32,
+    concurrency: u32,
+}
+
+/// An endpoint's first window.
+const FIRST_WINDOW: u32 = 8;
+
+/// How many deliveries are claimed at once for an endpoint that does not exist or is switched off: they are refused
+/// without being sent.
+const REFUSED_AT_ONCE: u32 = 500;
+
+/// All endpoints that are owed something.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Endpoints(BTreeMap<String, EndpointState>);
+
+impl Endpoints {
+    /// Takes in what the tables say; endpoints that are not in `facts` are owed nothing.
+    pub(crate) fn observe(&mut self, facts: &[EndpointFacts], settings: &Settings, now_ms: u64) {
+        for state in self.0.values_mut() {
+            state.due = 0;
+            state.next_due_ms = None;
+            state.breaker = Breaker::default();
+        }
+        for fact in facts {
+            let options = fact.url.as_deref().map(|url| EndpointOptions::read(url, settings));
+            let options = options.and_then(Result::ok).unwrap_or_else(|| EndpointOptions::of(settings));
+            let state = self.0.entry(fact.id.clone()).or_insert_with(EndpointState::new);
+            state.is_active = fact.is_active && fact.url.is_some();
+            state.due = fact.due;
+            state.next_due_ms = fact.next_due_in_ms.map(|ms| now_ms.saturating_add(ms));
+            state.under_way_elsewhere = fact.under_way.saturating_sub(u64::from(state.under_way));
+            state.breaker = Breaker::rebuilt(fact.failures, now_ms.saturating_sub(fact.last_failure_ago_ms));
+            state.paused_until_ms = state.paused_until_ms.max(now_ms.saturating_add(fact.paused_for_ms));
+            state.concurrency = options.concurrency;
+            state.window = state.window.min(options.concurrency);
+            state.limit(options.rate, now_ms);
+        }
+        // Windows are worth keeping for the next call; of endpoints that are gone, nothing is.
+        if self.0.len() > facts.len() + MOST_IDLE {
+            self.0.retain(|id, state| state.under_way > 0 || facts.iter().any(|fact| fact.id == *id));
+        }
+    }
+
+    /// The endpoints whose recent attempts are worth counting.
+    pub(crate) fn rate_windows(&self) -> Vec<RateWindow> {
+        let limited = self.0.iter().filter(|(_, state)| state.due > 0);
+        let window = |bucket: &Bucket| bucket.rate().per_ms;
+        limited
+            .filter_map(|(id, state)| {
+                Some(RateWindow { id: id.clone(), window_ms: state.bucket.as_ref().map(window)? })
+            })
+            .collect()
+    }
+
+    /// Takes in how many attempts an endpoint has had within its rate's time.
+    pub(crate) fn heed(&mut self, id: &str, recent: u32, now_ms: u64) {
+        if let Some(bucket) = self.0.get_mut(id).and_then(|state| state.bucket.as_mut()) {
+            bucket.heed(recent, now_ms);
+        }
+    }
+
+    /// What to claim, with `free` slots left.
+    pub(crate) fn claim_order(&mut self, free: u32, settings: &Settings, now_ms: u64) -> ClaimOrder {
+        let mut order = ClaimOrder::default();
+        let mut is_worth_it = false;
+        for (id, state) in &mut self.0 {
+            if state.next_due_ms.is_some_and(|at_ms| at_ms <= now_ms) {
+                // At least one; how many there are, an observation tells.
+                state.due = state.due.max(1);
+                state.next_due_ms = None;
+            }
+            let turn = state.turn(settings, now_ms);
+            if let Some(at_ms) = turn.wait_until_ms {
+                let wait_ms = at_ms.saturating_sub(now_ms);
+                order.wait_ms = Some(order.wait_ms.map_or(wait_ms, |known| known.min(wait_ms)));
+            }
+            if turn.most > 0 && free > 0 {
+                is_worth_it |= turn.is_worth_a_claim(free);
+                order.allowances.push(Allowance {
+                    id: id.clone(),
+                    most: turn.most,
+                    under_way: state.under_way,
+                });
+            }
+        }
+        if !is_worth_it {
+            order.allowances.clear();
+        }
+        order
+    }
+
+    /// A delivery was claimed, and is sent or refused.
+    pub(crate) fn claimed(&mut self, id: &str, is_sent: bool, now_ms: u64) {
+        let state = self.0.entry(id.to_owned()).or_insert_with(EndpointState::new);
+        state.due = state.due.saturating_sub(1);
+        if is_sent {
+            state.under_way += 1;
+            if let Some(bucket) = &mut state.bucket {
+                bucket.take(1, now_ms);
+            }
+        }
+    }
+
+    /// An attempt has ended. Says whether it opened the breaker.
+    pub(crate) fn ended(&mut self, id: &str, outcome: &Outcome, settings: &Settings, now_ms: u64) -> bool {
+        let Some(state) = self.0.get_mut(id) else { return false };
+        state.under_way = state.under_way.saturating_sub(1);
+        if let Some(pause_ms) = outcome.endpoint_pause_ms(now_ms) {
+            state.paused_until_ms = state.paused_until_ms.max(now_ms.saturating_add(pause_ms));
+        }
+        if outcome.is_success() {
+            state.breaker.succeeded();
+            state.window = state.window.saturating_add(1).min(state.concurrency);
+            return false;
+        }
+        state.window = (state.window / 2).max(1);
+        if !outcome.is_failure() {
+            return false;
+        }
+        let was_closed = state.breaker.state(&settings.breaker, now_ms) == BreakerState::Closed;
+        state.breaker.failed(now_ms);
+        was_closed && state.breaker.state(&settings.breaker, now_ms) != BreakerState::Closed
+    }
+
+    /// A delivery waits for its next attempt.
+    pub(crate) fn waits(&mut self, id: &str, at_ms: u64) {
+        if let Some(state) = self.0.get_mut(id) {
+            state.next_due_ms = Some(state.next_due_ms.map_or(at_ms, |known| known.min(at_ms)));
+        }
+    }
+}
+
+/// How many endpoints that are owed nothing are remembered.
+const MOST_IDLE: usize = 1_000;
+
+/// What an endpoint may get now.
+struct Turn {
+    most: u32,
+    /// How much it could have if nothing were under way.
+    full: u32,
+    /// When time gives it more.
+    wait_until_ms: Option<u64>,
+}
+
+impl Turn {
+    /// Whether the endpoint is at least half idle. A claim costs the same for one row as for many, and one that
+    /// waited for a full batch would leave it idle.
+    fn is_worth_a_claim(&self, free: u32) -> bool {
+        self.most >= free.min(self.full.div_ceil(2))
+    }
+}
+
+impl EndpointState {
+    fn new() -> EndpointState {
+        EndpointState {
+            is_active: true,
+            due: 0,
+            next_due_ms: None,
+            under_way: 0,
+            under_way_elsewhere: 0,
+            breaker: Breaker::default(),
+            bucket: None,
+            paused_until_ms: 0,
+            window: FIRST_WINDOW,
+            concurrency: u32::MAX,
+        }
+    }
+
+    fn limit(&mut self, rate: Option<Rate>, now_ms: u64) {
+        if self.bucket.map(|bucket| bucket.rate()) != rate {
+            self.bucket = rate.map(|rate| Bucket::new(rate, now_ms));
+        }
+    }
+
+    fn turn(&self, settings: &Settings, now_ms: u64) -> Turn {
+        let nothing = |wait_until_ms| Turn { most: 0, full: 0, wait_until_ms };
+        let due = u32::try_from(self.due).unwrap_or(u32::MAX);
+        if !self.is_active {
+            let most = due.min(REFUSED_AT_ONCE);
+            return Turn { most, full: most, wait_until_ms: self.next_due_ms };
+        }
+        let (window, elsewhere) = match self.breaker.state(&settings.breaker, now_ms) {
+            BreakerState::Open { until_ms } => return nothing(Some(until_ms)),
+            BreakerState::HalfOpen => (1, u32::try_from(self.under_way_elsewhere).unwrap_or(u32::MAX)),
+            BreakerState::Closed => (self.window, 0),
+        };
+        if due == 0 {
+            return nothing(self.next_due_ms.map(|at_ms| at_ms.max(self.paused_until_ms)));
+        }
+        if now_ms < self.paused_until_ms {
+            return nothing(Some(self.paused_until_ms));
+        }
+        let free = window.saturating_sub(self.under_way).saturating_sub(elsewhere);
+        let Some(bucket) = &self.bucket else {
+            return Turn { most: free.min(due), full: window.min(due), wait_until_ms: None };
+        };
+        let available = bucket.available(now_ms);
+        if free > 0 && available == 0 {
+            return nothing(Some(now_ms.saturating_add(bucket.wait_ms(now_ms))));
+        }
+        let most = free.min(available).min(due);
+        Turn { most, full: most, wait_until_ms: None }
+    }
+}
+
+#[cfg(test)]
+mod tests;

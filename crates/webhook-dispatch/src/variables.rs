@@ -1,0 +1,153 @@
+//! Reading values out of environment variables and URL options.
+
+use webhook_backoff::{Rate, Schedule};
+
+use crate::SettingError;
+
+/// Reads variables and collects what is wrong with them.
+pub(crate) struct Reader<F> {
+    variable: F,
+    pub(crate) errors: Vec<SettingError>,
+}
+
+impl<F: Fn(&str) -> Option<String>> Reader<F> {
+    pub(crate) fn new(variable: F) -> Self {
+        Reader { variable, errors: Vec::new() }
+    }
+
+    /// An empty variable counts as not set: that is how dashboards clear one.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        (self.variable)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// The variable's value as `parse` reads it. Where it is not set it is the default; where it is wrong, too, and
+    /// an error shows what was `expected`.
+    pub(crate) fn value<T>(
+        &mut self,
+        name: &'static str,
+        default: (T, &str),
+        expected: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> T {
+        let (default, shown) = default;
+        let Some(text) = self.text(name) else { return default };
+        parse(&text).unwrap_or_else(|| {
+            self.wrong(name, &text, expected.to_owned(), shown.to_owned());
+            default
+        })
+    }
+
+    pub(crate) fn number(&mut self, name: &'static str, default: u32, least: u32, most: u32) -> u32 {
+        let expected = format!("a whole number from {least} to {most}");
+        self.value(name, (default, &default.to_string()), &expected, |text| {
+            text.parse().ok().filter(|number| (least..=most).contains(number))
+        })
+    }
+
+    pub(crate) fn time(&mut self, name: &'static str, default_ms: u64, least_ms: u64, most_ms: u64) -> u64 {
+        let expected = format!("a time like 500ms, 10s, 5m, 2h or 1d, from {least_ms}ms to {most_ms}ms");
+        self.value(name, (default_ms, &format!("{default_ms}ms")), &expected, |text| {
+            parse_time_ms(text).filter(|time| (least_ms..=most_ms).contains(time))
+        })
+    }
+
+    pub(crate) fn wrong(&mut self, name: &'static str, got: &str, expected: String, used: String) {
+        self.errors.push(SettingError { name, expected, got: got.chars().take(64).collect(), used });
+    }
+}
+
+/// A whole number and its unit.
+fn parse_quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let (_, size) = units.iter().find(|(known, _)| *known == unit)?;
+    number.parse::<u64>().ok()?.checked_mul(*size)
+}
+
+/// `500ms`, `10s`, `5m`, `2h` or `1d`, in milliseconds.
+pub(crate) fn parse_time_ms(text: &str) -> Option<u64> {
+    parse_quantity(text, &[("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)])
+}
+
+/// `500B`, `256KiB` or `1MiB`, in bytes.
+pub(crate) fn parse_bytes(text: &str) -> Option<u64> {
+    parse_quantity(text, &[("B", 1), ("KiB", 1_024), ("MiB", 1_048_576)])
+}
+
+/// What [`parse_rate`] takes, for messages.
+pub(crate) const RATE_FORM: &str = "a rate like 10/s, 600/m or 1000/h, from 1 to 1000000";
+
+/// `10/s`, `600/m` or `1000/h`.
+pub(crate) fn parse_rate(text: &str) -> Option<Rate> {
+    let (count, unit) = text.split_once('/')?;
+    let is_decimal = count.bytes().all(|byte| byte.is_ascii_digit());
+    let count: u32 = is_decimal.then(|| count.parse().ok()).flatten()?;
+    let per_ms = match unit {
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    (1..=1_000_000).contains(&count).then_some(Rate { count, per_ms })
+}
+
+/// The longest delay of a list and its most entries.
+const MOST_DELAY_MS: u64 = 7 * 86_400_000;
+const MOST_DELAYS: usize = 100;
+
+/// `exponential`, or delays separated by commas.
+pub(crate) fn parse_schedule(text: &str) -> Option<Schedule> {
+    if text == "exponential" {
+        return Some(Schedule::exponential());
+    }
+    let delays: Option<Vec<u64>> = text
+        .split(',')
+        .map(|delay| parse_time_ms(delay.trim()).filter(|ms| (1..=MOST_DELAY_MS).contains(ms)))
+        .collect();
+    delays.filter(|delays| delays.len() <= MOST_DELAYS).map(Schedule::list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        for (text, ms) in [("0s", 0), ("500ms", 500), ("7s", 7_000), ("2h", 7_200_000), ("2d", 172_800_000)] {
+            assert_eq!(parse_time_ms(text), Some(ms), "{text}");
+        }
+        for wrong in ["", "5", "s", "-5s", "5 s", "1.5s", "5S", "99999999999999999999s"] {
+            assert_eq!(parse_time_ms(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(parse_bytes("256KiB"), Some(262_144));
+        assert_eq!(parse_bytes("1MiB"), Some(1_048_576));
+        for wrong in ["1MB", "1", "1kib", "MiB"] {
+            assert_eq!(parse_bytes(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn rates_are_counts_by_time() {
+        assert_eq!(parse_rate("10/s"), Some(Rate { count: 10, per_ms: 1_000 }));
+        assert_eq!(parse_rate("600/m"), Some(Rate { count: 600, per_ms: 60_000 }));
+        assert_eq!(parse_rate("1000/h"), Some(Rate { count: 1_000, per_ms: 3_600_000 }));
+        for wrong in ["10", "10/", "/s", "0/s", "1.5/s", "-1/s", "+1/s", "10/d", "10/sec", "1000001/s"] {
+            assert_eq!(parse_rate(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn schedules_are_a_name_or_a_list() {
+        assert_eq!(parse_schedule("exponential"), Some(Schedule::exponential()));
+        let list = parse_schedule("5s, 5m,30m,2h,5h,10h,10h").unwrap();
+        assert_eq!(list.attempts(), 8);
+        assert_eq!(list.delays_ms().first(), Some(&5_000));
+        for wrong in ["linear", "5s,,5m", "5", "0s", "8d", ",", &"1s,".repeat(101)] {
+            assert_eq!(parse_schedule(wrong), None, "{wrong}");
+        }
+    }
+}
