@@ -1,26 +1,26 @@
 /**
- * Delivers what is due: claims as many rows as there are free slots, so that a claimed row is sent at once and its
- * lease covers one request; writes results while others are under way.
+ * Delivers what is due: claims as many rows as can be sent at once, so that the lease of a claimed row covers one
+ * request; writes results while others are under way. How much each endpoint may get, the core says.
  *
  * @module
  */
 
-import type { BatchOutcome, Dispatcher, Plan, RowUpdate } from "./core.ts";
-import type { Log } from "./log.ts";
+import { createBell } from "./bell.ts";
+import type { BatchOutcome, ClaimOrder, Dispatcher, Plan, RowUpdate } from "./core.ts";
+import { record, type Recorder } from "./record.ts";
 import type { Store } from "./store.ts";
 import type { Send } from "./transport/http.ts";
 
-export interface DrainOptions {
-  store: Pick<Store, "claim" | "record">;
-  dispatcher: Pick<Dispatcher, "plan" | "settle">;
+export interface DrainOptions extends Recorder {
+  store: Pick<Store, "claim" | "record" | "retire" | "endpoints" | "recentAttempts">;
+  dispatcher: Pick<Dispatcher, "observe" | "rateWindows" | "heed" | "claimOrder" | "plan" | "settle">;
   send: Send;
-  /** Milliseconds since 1970. */
-  now: () => number;
-  log: Log;
   /** How many requests are under way at once. */
   concurrency: number;
   /** How long to go on claiming, in milliseconds. */
   timeBudgetMs: number;
+  /** How long to wait for a delivery that becomes due when there is nothing else to do, in milliseconds. */
+  retryWaitMs: number;
 }
 
 /** What a run did. */
@@ -34,41 +34,56 @@ export interface Drained {
   superseded: number;
 }
 
+/** How often the tables are asked for news while requests are under way, in milliseconds. */
+const NEWS_MS = 500;
+
 /** Rejects if the database does, once all that was under way has ended and was offered to it. */
 export async function drain(options: DrainOptions): Promise<Drained> {
-  const { store, dispatcher, send, now, log, concurrency } = options;
+  const { store, dispatcher, send, now, log, concurrency, retryWaitMs, stop } = options;
   const deadline = now() + options.timeBudgetMs;
   const drained: Drained = { delivered: 0, retrying: 0, exhausted: 0, superseded: 0 };
   const outcomes: BatchOutcome[] = [];
   const refused: RowUpdate[] = [];
-  let moreMayBeDue = true;
+  /** The URLs that are called, by endpoint. */
+  const urls = new Map<string, string>();
+  const bell = createBell(stop);
   let underWay = 0;
   let writing: Promise<void> | undefined;
   let failure: unknown;
-  let wake = () => {};
+  /** The tables are to be asked before the next claim. */
+  let isStale = true;
+  /** Something has happened since they were asked that may have made more due. */
+  let isDirty = false;
+  /** They were asked, and a claim found nothing all the same: somebody else has it. */
+  let isFruitless = false;
+  let observedAt = 0;
 
   const start = (plan: Plan) => {
     refused.push(...plan.refused);
-    for (const batch of plan.batches) {
+    for (const { request, timeoutMs, endpointId, attempts } of plan.batches) {
       underWay++;
-      send(batch.request, batch.timeoutMs).then((exchange) => {
-        outcomes.push({ attempts: batch.attempts, outcome: exchange.outcome });
+      send(request, timeoutMs).then(({ outcome }) => {
+        outcomes.push({ endpointId, attempts, outcome });
         underWay--;
-        wake();
+        bell.ring();
       });
     }
   };
 
   const write = async () => {
-    const updates = [...refused.splice(0), ...dispatcher.settle(outcomes.splice(0), now())];
-    const written = new Set(await store.record(updates));
+    const { updates, gone, opened } = dispatcher.settle(outcomes.splice(0), now());
+    updates.push(...refused.splice(0));
+    for (const endpoint of opened) log("warn", "breaker_opened", { endpoint });
+    const written = new Set(await record(options, updates));
     const own = updates.filter(({ id }) => written.has(id));
     for (const { disposition } of own) drained[disposition]++;
     const superseded = updates.length - own.length;
     if (superseded > 0) log("warn", "results_superseded", { count: superseded });
     drained.superseded += superseded;
-    // Meanwhile, more may have come in or have become due.
-    moreMayBeDue = true;
+    const endpoints = gone.map((id) => ({ id, url: urls.get(id) ?? "" }));
+    const retired = endpoints.length > 0 ? await store.retire(endpoints) : [];
+    for (const endpoint of retired) log("warn", "endpoint_switched_off", { endpoint });
+    isDirty = true;
   };
 
   // One write at a time: what comes in meanwhile goes into the next one.
@@ -78,32 +93,68 @@ export async function drain(options: DrainOptions): Promise<Drained> {
       failure ??= error;
     }).finally(() => {
       writing = undefined;
-      wake();
+      bell.ring();
     });
   };
 
-  const claim = async (limit: number) => {
-    try {
-      const rows = await store.claim(limit);
-      moreMayBeDue = rows.length === limit;
-      start(dispatcher.plan(rows, now()));
-    } catch (error) {
-      failure ??= error;
+  const observe = async () => {
+    [isStale, isDirty, isFruitless, observedAt] = [false, false, false, now()];
+    dispatcher.observe(await store.endpoints(), now());
+    const windows = dispatcher.rateWindows();
+    if (windows.length === 0) return;
+    for (const { id, recent } of await store.recentAttempts(windows)) dispatcher.heed(id, recent, now());
+  };
+
+  const claim = async ({ allowances }: ClaimOrder, free: number) => {
+    const rows = await store.claim(free, allowances);
+    for (const row of rows) if (row.url !== null) urls.set(row.endpoint_id, row.url);
+    start(dispatcher.plan(rows, now()));
+    const allowed = allowances.reduce((sum, { most }) => sum + most, 0);
+    if (rows.length === 0) isFruitless = true;
+    else if (rows.length < Math.min(free, allowed)) isStale = true;
+  };
+
+  /** Does what there is to do; says for how long there is nothing where that is so, null for as long as nothing happens. */
+  const work = async (): Promise<{ waitMs: number | null } | undefined> => {
+    const mayClaim = failure === undefined && now() < deadline && !stop?.aborted;
+    // Between two writes: all that the dispatcher counts on top of the tables is in them now.
+    if (mayClaim && isStale && !writing) {
+      await observe();
+      return undefined;
     }
+    writeInBackground();
+    if (!mayClaim || isStale) return { waitMs: null };
+    const free = concurrency - underWay;
+    const order = dispatcher.claimOrder(free, now());
+    if (order.allowances.length > 0 && !isFruitless) {
+      await claim(order, free);
+      return undefined;
+    }
+    const isBusy = underWay > 0 || writing !== undefined;
+    if (isDirty && (!isBusy || now() - observedAt >= NEWS_MS)) {
+      isStale = true;
+      return undefined;
+    }
+    return order;
   };
 
   while (true) {
-    const woken = new Promise<void>((resolve) => wake = resolve);
-    writeInBackground();
-    const free = concurrency - underWay;
-    if (moreMayBeDue && failure === undefined && now() < deadline && free >= concurrency / 2) {
-      await claim(free);
-    } else if (underWay > 0 || writing) {
-      await woken;
+    bell.reset();
+    const idle = await work().catch((error) => {
+      failure ??= error;
+      return undefined;
+    });
+    if (!idle) continue;
+    const waitMs = idle.waitMs ?? Infinity;
+    if (underWay > 0 || writing) {
+      if (await bell.within(Math.min(waitMs, NEWS_MS))) isDirty = true;
+    } else if (waitMs <= retryWaitMs && now() + waitMs < deadline) {
+      if (await bell.within(waitMs)) isDirty = true;
     } else {
       break;
     }
   }
+  bell.close();
   if (failure !== undefined) throw failure;
   return drained;
 }

@@ -24,6 +24,41 @@ export function json(body: unknown, status = 200): Response {
   });
 }
 
+/** Pages of other origins may call: only for what a browser has a use for. No cookie is ever looked at. */
+const CORS = {
+  "access-control-allow-origin": "*",
+  "access-control-allow-headers": "authorization, x-client-info, apikey, content-type",
+};
+
+/** As `guarded`, and browsers may call it from pages of any origin. */
+export function guardedForBrowsers(methods: readonly string[], log: Log, handler: Handler): Handler {
+  const guardedHandler = guarded(methods, log, handler);
+  return async (request) => {
+    const answer = request.method === "OPTIONS"
+      ? new Response(null, {
+        status: 204,
+        headers: { "access-control-allow-methods": methods.join(", "), "access-control-max-age": "86400" },
+      })
+      : await guardedHandler(request);
+    for (const [name, value] of Object.entries(CORS)) answer.headers.set(name, value);
+    return answer;
+  };
+}
+
+/** A request's body. Refuses one of more than `mostBytes` without reading on. */
+export async function textOf(request: Request, mostBytes: number): Promise<string> {
+  const decoder = new TextDecoder();
+  let [text, bytes] = ["", 0];
+  for await (const chunk of request.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > mostBytes) {
+      throw new RequestError(413, "body_too_large", `body: has more than ${mostBytes} bytes`);
+    }
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
 /** Checks the method, turns errors into answers and logs what the caller is not to see. */
 export function guarded(methods: readonly string[], log: Log, handler: Handler): Handler {
   return async (request) => {
@@ -39,6 +74,11 @@ export function guarded(methods: readonly string[], log: Log, handler: Handler):
       return failure(error, log);
     }
   };
+}
+
+/** What the core finds wrong with a request, for the caller. */
+export function badRequest({ code, message }: { code: string; message: string }): RequestError {
+  return new RequestError(400, code, message);
 }
 
 /** Refuses callers without a key. */

@@ -5,7 +5,7 @@
  */
 
 import { type Authorizer, createAuthorizer } from "./auth.ts";
-import { Dispatcher, retryDelaysMs, type Settings } from "./core.ts";
+import { Dispatcher, type Settings } from "./core.ts";
 import { acceptedKeysFrom, settingsFrom, type Variable } from "./env.ts";
 import { createLog, type Log } from "./log.ts";
 import { RequestError } from "./respond.ts";
@@ -16,7 +16,7 @@ export interface Runtime {
   settings: Settings;
   isAuthorized: Authorizer;
   log: Log;
-  /** Plans and settles by the settings' policy. */
+  /** Remembers how the endpoints fare as long as this isolate lives. */
   dispatcher: Dispatcher;
   /** Throws a RequestError where no database is configured. */
   store: () => Store;
@@ -24,6 +24,8 @@ export interface Runtime {
   /** Milliseconds since 1970. */
   now: () => number;
   newId: () => string;
+  /** Aborted when the platform is about to stop the isolate, for its CPU time, its memory or its wall clock. */
+  stop: AbortSignal;
 }
 
 /** The runtime of the function with this name. Connects to nothing yet. */
@@ -35,16 +37,19 @@ export function createRuntime(functionName: string, variable: Variable = Deno.en
     settings,
     isAuthorized: createAuthorizer(acceptedKeysFrom(variable, log)),
     log,
-    dispatcher: new Dispatcher(settings.maxAttempts, settings.requestTimeoutMs),
-    store: () =>
-      store ??= createStore(connect(databaseUrl(variable)), {
-        leaseMs: settings.leaseMs,
-        retryDelaysMs: [...retryDelaysMs()],
-      }),
+    dispatcher: new Dispatcher(settings),
+    store: () => store ??= createStore(connect(databaseUrl(variable)), settings),
     send,
     now: Date.now,
     newId: () => crypto.randomUUID(),
+    stop: unloading(),
   };
+}
+
+function unloading(): AbortSignal {
+  const controller = new AbortController();
+  addEventListener("beforeunload", () => controller.abort());
+  return controller.signal;
 }
 
 /** Never shows the URL: it holds the database's password. */

@@ -6,15 +6,17 @@
  */
 
 import postgres from "postgres";
-import type { ClaimedRow, HealthFacts, RowUpdate } from "./core.ts";
-
-/** When a pending row may be taken: see ARCHITECTURE.md, "The claim". */
-export interface DueRule {
-  /** How long an attempt without an outcome keeps its row, in milliseconds. */
-  leaseMs: number;
-  /** The delays after attempts 1, 2, 3 … in milliseconds; the last one stands for all that follow. */
-  retryDelaysMs: readonly number[];
-}
+import {
+  type Allowance,
+  type ClaimedRow,
+  type EndpointFacts,
+  goneReason,
+  type HealthFacts,
+  type RateWindow,
+  type Replay,
+  type RowUpdate,
+} from "./core.ts";
+import { dueSince, failing, iso, msSince, type StoreSettings, TEST_MARK } from "./store_rules.ts";
 
 export interface Remaining {
   /** All that is owed. */
@@ -36,6 +38,11 @@ export class PayloadError extends Error {
   override name = "PayloadError";
 }
 
+/** A date that is on no calendar. */
+export class TimeError extends Error {
+  override name = "TimeError";
+}
+
 export interface Closed {
   /** The discussions whose expiry was announced. */
   discussionIds: string[];
@@ -43,8 +50,15 @@ export interface Closed {
   subscribers: number;
 }
 
-/** What an envelope of the test tool holds. Tests count for nothing. */
-const TEST_MARK = '{"test": true}';
+/** What a replay found and did. */
+export interface Replayed {
+  /** Failed deliveries that meet the request and whose endpoint is switched on. */
+  matched: number;
+  /** Others, whose endpoint is switched off: they would fail again. */
+  switched_off: number;
+  /** How many were put back. */
+  replayed: number;
+}
 
 export type Store = ReturnType<typeof createStore>;
 
@@ -66,67 +80,194 @@ export function connect(databaseUrl: string): Sql {
 /** SQLSTATE untranslatable_character, invalid_text_representation, numeric_value_out_of_range, statement_too_complex. */
 const UNSTORABLE = ["22P05", "22P02", "22003", "54001"];
 
-export function createStore(sql: Sql, due: DueRule) {
-  const delays = `{${due.retryDelaysMs.join(",")}}`;
+const DATETIME_FIELD_OVERFLOW = "22008";
 
-  /** Since when a pending row `d` has been due; in the future for one that is not. */
-  const dueSince = sql`
-    case
-      when d.attempts <= 0 or d.last_attempt_at is null then greatest(d.created_at, d.last_attempt_at)
-      when d.error_message is null then d.last_attempt_at + interval '1 ms' * ${due.leaseMs}::float8
-      else d.last_attempt_at + interval '1 ms' *
-        (${delays}::text::float8[])[least(d.attempts, cardinality(${delays}::text::float8[]))]
-    end`;
+/** How many of the oldest due rows a claim chooses from. */
+const CLAIM_WINDOW = 2_000;
+/** How much payload one claim takes, in bytes as they are stored, which may be compressed. */
+const MOST_CLAIMED_BYTES = 8 * 1_048_576;
 
-  const iso = (column: postgres.PendingQuery<postgres.Row[]>) =>
-    sql`to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+export function createStore(sql: Sql, settings: StoreSettings) {
+  const due = dueSince(sql, settings);
 
   const claimedColumns = sql`
-    c.id, c.event_type, c.payload::text as payload, c.attempts as attempt,
+    c.id, c.event_type, case when octet_length(c.text) <= ${settings.maxPayloadBytes}::float8 then c.text end as payload,
+    c.attempts as attempt,
     coalesce(${
-    iso(sql`c.created_at`)
-  }, c.created_at::text) as created_at, e.id as endpoint_id, e.url, e.secret_key`;
+    iso(sql, sql`c.created_at`)
+  }, c.created_at::text) as created_at, c.webhook_config_id as endpoint_id, e.url, e.secret_key`;
 
   return {
-    /** Takes up to `limit` due deliveries: counts the attempt and starts the lease, in one statement. */
-    async claim(limit: number): Promise<ClaimedRow[]> {
+    /** How the endpoints fare that are owed something. */
+    async endpoints(): Promise<EndpointFacts[]> {
+      return await sql<EndpointFacts[]>`
+        with pending as materialized (
+          select d.webhook_config_id as id, d.attempts, d.error_message, ${due} as due_at,
+            case when d.response_status in (429, 503) and isfinite(d.last_attempt_at) then d.last_attempt_at + interval '1 s' *
+              substring(d.error_message from 'asked to wait ([0-9]{1,6}) s')::float8 end as paused_until
+          from public.webhook_deliveries d where d.status = 'pending'
+        ), owed as (
+          select id,
+            count(*) filter (where due_at <= now()) as due,
+            -- Beyond a week nothing is waited for, and infinity has no distance.
+            min(due_at) filter (where due_at > now() and due_at < now() + interval '8 days') as next_due_at,
+            count(*) filter (where attempts > 0 and error_message is null and due_at > now()) as under_way,
+            max(paused_until) as paused_until
+          from pending group by id
+        ), ${failing(sql, settings)}
+        select o.id, e.url, e.is_active, o.due::float8 as due, o.under_way::float8 as under_way,
+          (extract(epoch from o.next_due_at - now()) * 1000)::float8 as next_due_in_ms,
+          coalesce(f.failures, 0)::float8 as failures,
+          coalesce(${msSince(sql, sql`f.last_failure_at`)}, 0) as last_failure_ago_ms,
+          coalesce(greatest(0, extract(epoch from o.paused_until - now()) * 1000), 0)::float8 as paused_for_ms
+        from owed o
+        left join public.webhook_configurations e on e.id = o.id
+        left join failing f on f.id = o.id`;
+    },
+
+    /** How many attempts each of these endpoints has had within its window, whoever made them. */
+    async recentAttempts(windows: readonly RateWindow[]): Promise<{ id: string; recent: number }[]> {
+      return await sql<{ id: string; recent: number }[]>`
+        select w.id, (
+          select count(*)::integer from public.webhook_deliveries d
+          where d.webhook_config_id = w.id and d.created_at > now() - interval '3 days'
+            and d.last_attempt_at > now() - interval '1 ms' * w.window_ms
+        ) as recent
+        from jsonb_to_recordset(${JSON.stringify(windows)}::text::jsonb) as w(id uuid, window_ms float8)`;
+    },
+
+    /**
+     * Takes up to `limit` due deliveries of the allowed endpoints, those first that have the least under way: counts
+     * the attempt and starts the lease, in one statement.
+     */
+    async claim(limit: number, allowances: readonly Allowance[]): Promise<ClaimedRow[]> {
       return await sql<ClaimedRow[]>`
-        with due as (
-          select d.id from public.webhook_deliveries d
-          where d.status = 'pending' and ${dueSince} <= now()
+        with allowed as materialized (
+          select a.id, a.most, a.under_way from jsonb_to_recordset(${JSON.stringify(allowances)}::text::jsonb)
+            as a(id uuid, most integer, under_way integer)
+        ), oldest as (
+          select d.id, d.created_at, d.webhook_config_id, pg_column_size(d.payload) as bytes
+          from public.webhook_deliveries d
+          where d.status = 'pending' and ${due} <= now()
+            and d.webhook_config_id in (select a.id from allowed a)
           order by d.created_at
+          limit ${CLAIM_WINDOW}
+        ), ranked as (
+          select o.id, o.created_at, o.bytes, a.most, a.under_way,
+            row_number() over (partition by o.webhook_config_id order by o.created_at, o.id) as place
+          from oldest o join allowed a on a.id = o.webhook_config_id
+        ), fair as (
+          select r.id, r.place + r.under_way as rank, r.created_at,
+            sum(r.bytes) over (order by r.place + r.under_way, r.created_at, r.id) - r.bytes as bytes_before
+          from ranked r where r.place <= r.most
+        ), due as (
+          select d.id
+          from fair f join public.webhook_deliveries d on d.id = f.id
+          -- Again: somebody else may have taken it since.
+          where d.status = 'pending' and ${due} <= now() and f.bytes_before < ${MOST_CLAIMED_BYTES}
+          order by f.rank, f.created_at
           limit ${limit}
-          for update skip locked
-        ), c as (
+          for update of d skip locked
+        ), taken as (
           update public.webhook_deliveries d
           -- Whatever an admin has put there: one odd row must not stop the claim.
           set attempts = least(greatest(d.attempts, 0), 2147483646) + 1, last_attempt_at = now(),
               response_status = null, response_body = null, error_message = null
           from due where d.id = due.id
           returning d.*
+        ), c as materialized (
+          select t.*, t.payload::text as text from taken t
         )
         select ${claimedColumns}, e.is_active
         from c left join public.webhook_configurations e on e.id = c.webhook_config_id
         order by c.created_at`;
     },
 
-    /** Writes what became of claimed rows; returns the ids of those that were still this dispatcher's to write. */
+    /**
+     * Writes what became of claimed rows; returns the ids of those that were still this dispatcher's to write. A
+     * write whose answer was lost may be repeated: what it has written already is returned, too.
+     */
     async record(updates: readonly RowUpdate[]): Promise<string[]> {
       const rows = await sql<{ id: string }[]>`
-        update public.webhook_deliveries d
-        set status = u.status, last_attempt_at = now(), response_status = u.response_status,
-            response_body = u.response_body, error_message = u.error_message
-        from jsonb_to_recordset(${JSON.stringify(updates)}::text::jsonb) as u(
-          id uuid, attempt integer, status text, response_status integer, response_body text,
-          error_message text)
-        where d.id = u.id and d.attempts = u.attempt and d.status = 'pending'
-        returning d.id`;
+        with u as materialized (
+          select * from jsonb_to_recordset(${JSON.stringify(updates)}::text::jsonb) as u(
+            id uuid, attempt integer, status text, response_status integer, response_body text,
+            error_message text)
+        ), written as (
+          update public.webhook_deliveries d
+          set status = u.status, last_attempt_at = now(), response_status = u.response_status,
+              response_body = u.response_body, error_message = u.error_message
+          from u where d.id = u.id and d.attempts = u.attempt and d.status = 'pending'
+          returning d.id
+        )
+        select w.id from written w
+        union
+        select d.id from u join public.webhook_deliveries d
+          on d.id = u.id and d.attempts = u.attempt and d.status = u.status
+        where d.status <> 'pending' and d.error_message is not distinct from u.error_message
+          and d.response_status is not distinct from u.response_status`;
       return rows.map((row) => row.id);
+    },
+
+    /**
+     * Switches endpoints off that have answered 410 and ends what they are owed, but for what is under way. Only
+     * where the URL is still the one that has answered. Returns their ids.
+     */
+    async retire(endpoints: readonly { id: string; url: string }[]): Promise<string[]> {
+      const rows = await sql<{ id: string }[]>`
+        with gone as (
+          update public.webhook_configurations e set is_active = false, updated_at = now()
+          from jsonb_to_recordset(${JSON.stringify(endpoints)}::text::jsonb) as g(id uuid, url text)
+          where e.id = g.id and e.url = g.url and e.is_active
+          returning e.id
+        ), ended as (
+          update public.webhook_deliveries d
+          set status = 'failed', error_message = ${goneReason()}
+          from gone where d.webhook_config_id = gone.id and d.status = 'pending'
+            and (d.attempts <= 0 or d.error_message is not null)
+        )
+        select id from gone`;
+      return rows.map((row) => row.id);
+    },
+
+    /** Puts failed deliveries back, the oldest first; in a dry run it only counts them. */
+    async replay(replay: Replay): Promise<Replayed> {
+      const { ids, endpointId, eventType, from, to, limit, dryRun } = replay;
+      const [row] = await sql<Replayed[]>`
+        with matching as materialized (
+          select d.id, d.created_at, e.is_active
+          from public.webhook_deliveries d
+          join public.webhook_configurations e on e.id = d.webhook_config_id
+          where d.status = 'failed'
+            ${ids ? sql`and d.id = any (${`{${ids.join(",")}}`}::text::uuid[])` : sql``}
+            ${endpointId ? sql`and d.webhook_config_id = ${endpointId}::uuid` : sql``}
+            ${eventType === null ? sql`` : sql`and d.event_type = ${eventType}`}
+            ${from ? sql`and d.created_at >= ${from}::text::timestamptz` : sql``}
+            ${to ? sql`and d.created_at < ${to}::text::timestamptz` : sql``}
+        ), chosen as (
+          select d.id from matching m join public.webhook_deliveries d on d.id = m.id
+          where m.is_active and d.status = 'failed' and not ${dryRun}::boolean
+          order by m.created_at
+          limit ${limit}
+          for update of d skip locked
+        ), put_back as (
+          -- The reason stays until the next attempt.
+          update public.webhook_deliveries d set status = 'pending', attempts = 0, last_attempt_at = now()
+          from chosen where d.id = chosen.id
+          returning d.id
+        )
+        select (count(*) filter (where is_active))::integer as matched,
+          (count(*) filter (where not is_active))::integer as switched_off,
+          (select count(*)::integer from put_back) as replayed
+        from matching`.catch((error) => {
+        throw error.code === DATETIME_FIELD_OVERFLOW ? new TimeError(error.message) : error;
+      });
+      return row ?? { matched: 0, switched_off: 0, replayed: 0 };
     },
 
     async remaining(): Promise<Remaining> {
       const [row] = await sql<Remaining[]>`
-        select count(*)::integer as pending, (count(*) filter (where ${dueSince} <= now()))::integer as due
+        select count(*)::integer as pending, (count(*) filter (where ${due} <= now()))::integer as due
         from public.webhook_deliveries d where d.status = 'pending'`;
       return row ?? { pending: 0, due: 0 };
     },
@@ -142,7 +283,7 @@ export function createStore(sql: Sql, due: DueRule) {
             (webhook_config_id, event_type, payload, attempts, last_attempt_at)
           select e.id, ${eventType}, ${payload}::text::jsonb, 1, now()
           from public.webhook_configurations e where ${chosen}
-          returning *
+          returning *, payload::text as text
         )
         select ${claimedColumns}, true as is_active
         from c join public.webhook_configurations e on e.id = c.webhook_config_id
@@ -157,7 +298,7 @@ export function createStore(sql: Sql, due: DueRule) {
      * `expires_at`, and the event names both: what has been announced is in the deliveries themselves.
      */
     async closeExpired(lookbackMs: number, limit: number): Promise<Closed> {
-      const closedAt = iso(sql`d.expires_at`);
+      const closedAt = iso(sql, sql`d.expires_at`);
       const earliest = sql`now() - interval '1 ms' * ${lookbackMs}::float8`;
       // In read committed, whatever the database's default, each statement sees what has been committed before it.
       return await sql.begin("isolation level read committed", async (tx) => {
@@ -194,39 +335,30 @@ export function createStore(sql: Sql, due: DueRule) {
     async healthFacts(): Promise<HealthFacts> {
       const [facts] = await sql<HealthFacts[]>`
         with recent as materialized (
-          select d.status, d.created_at, d.webhook_config_id, d.attempts, d.last_attempt_at, d.error_message
+          select d.status, d.created_at, d.last_attempt_at
           from public.webhook_deliveries d
           where d.created_at > now() - interval '24 hours' and not d.payload @> ${TEST_MARK}::text::jsonb
         ), pending as (
-          select count(*) as pending, min(${dueSince}) as due_since, max(d.last_attempt_at) as last_attempt_at
+          select count(*) as pending, min(${due}) as due_since, max(d.last_attempt_at) as last_attempt_at
           from public.webhook_deliveries d where d.status = 'pending'
         ), idle as (
           -- A backlog is no sign of a dispatcher that does not run, as long as it makes attempts.
           select greatest(
             pending.due_since, pending.last_attempt_at, (select max(r.last_attempt_at) from recent r)) as since
           from pending where pending.due_since <= now()
-        ), succeeded as (
-          select r.webhook_config_id, max(r.last_attempt_at) as at
-          from recent r where r.status = 'delivered' group by 1
-        ), failing as (
-          -- Of a row that is older than the last success only the last attempt is known to have come after it.
-          select e.id as endpoint_id, e.name,
-            sum(case when r.created_at > coalesce(s.at, '-infinity') then r.attempts else 1 end)
-              as failures_in_a_row
-          from recent r
-          join public.webhook_configurations e on e.id = r.webhook_config_id and e.is_active
-          left join succeeded s on s.webhook_config_id = r.webhook_config_id
-          where r.status <> 'delivered' and r.error_message is not null
-            and r.last_attempt_at > coalesce(s.at, '-infinity')
-          group by e.id, e.name
-          order by e.name
-        )
+        ), ${failing(sql, settings)}
         select
           (select ${windowOf(sql)} from recent r where r.created_at > now() - interval '1 hour') as last_hour,
           (select ${windowOf(sql)} from recent r) as last_24_hours,
           pending.pending::float8 as pending,
-          (select extract(epoch from now() - idle.since) * 1000 from idle)::float8 as due_for_ms,
-          coalesce((select jsonb_agg(f) from failing f), '[]') as failing
+          (select ${
+        msSince(sql, sql`greatest(idle.since, now() - interval '100 years')`)
+      } from idle) as due_for_ms,
+          coalesce((
+            select jsonb_agg(jsonb_build_object('endpoint_id', e.id, 'name', e.name,
+              'failures_in_a_row', f.failures, 'last_failure_ago_ms', ${msSince(sql, sql`f.last_failure_at`)})
+              order by e.name)
+            from failing f join public.webhook_configurations e on e.id = f.id and e.is_active), '[]') as failing
         from pending`;
       if (!facts) throw new Error("the health query gave no row");
       return facts;

@@ -14,7 +14,15 @@ import {
   type RowUpdate,
   type TestRequest,
 } from "../_shared/core.ts";
-import { guarded, type Handler, json, RequestError, unauthorized } from "../_shared/respond.ts";
+import {
+  badRequest,
+  guardedForBrowsers,
+  type Handler,
+  json,
+  RequestError,
+  textOf,
+  unauthorized,
+} from "../_shared/respond.ts";
 import type { Runtime } from "../_shared/runtime.ts";
 import { PayloadError } from "../_shared/store.ts";
 import type { Exchange } from "../_shared/transport/http.ts";
@@ -36,10 +44,14 @@ export function createHandler(runtime: Runtime): Handler {
   const { settings, log, now } = runtime;
   // A test is one attempt: it fails at once rather than later, when nobody looks. Only if this function dies under
   // it does the dispatcher finish it, as it does every delivery.
-  const dispatcher = new Dispatcher(1, settings.requestTimeoutMs);
-  return guarded(["POST"], log, async (request) => {
+  const dispatcher = new Dispatcher({ ...settings, maxAttempts: 1 });
+  return guardedForBrowsers(["POST"], log, async (request) => {
     if (!runtime.isAuthorized(request)) throw unauthorized();
-    const test = testRequest(await request.text(), new Date(now()).toISOString(), runtime.newId());
+    const test = testRequest(
+      await textOf(request, MOST_BODY_BYTES),
+      new Date(now()).toISOString(),
+      runtime.newId(),
+    );
     const { eventType, payload, endpointId } = test;
     const store = runtime.store();
     const rows = await store.insertClaimed({ eventType, payload, ...(endpointId && { endpointId }) })
@@ -49,14 +61,15 @@ export function createHandler(runtime: Runtime): Handler {
     if (rows.length === 0) throw nobody(test);
 
     const plan = dispatcher.plan(rows, now());
-    const sent = await Promise.all(plan.batches.map(async ({ attempts, request, timeoutMs }) => {
-      return { attempts, request, exchange: await runtime.send(request, timeoutMs) };
+    const sent = await Promise.all(plan.batches.map(async ({ endpointId, attempts, request, timeoutMs }) => {
+      return { endpointId, attempts, request, exchange: await runtime.send(request, timeoutMs) };
     }));
-    const outcomes: BatchOutcome[] = sent.map(({ attempts, exchange }) => ({
+    const outcomes: BatchOutcome[] = sent.map(({ endpointId, attempts, exchange }) => ({
+      endpointId,
       attempts,
       outcome: exchange.outcome,
     }));
-    const updates = [...plan.refused, ...dispatcher.settle(outcomes, now())];
+    const updates = [...plan.refused, ...dispatcher.settle(outcomes, now()).updates];
     await store.record(updates);
 
     const results = rows.map((row) => resultOf(row, updates, sent));
@@ -66,12 +79,14 @@ export function createHandler(runtime: Runtime): Handler {
   });
 }
 
+/** As much as a payload may have by default. */
+const MOST_BODY_BYTES = 1_048_576;
+
 function testRequest(body: string, timestamp: string, requestId: string): TestRequest {
   try {
     return readTestRequest(body, timestamp, requestId);
   } catch (error) {
-    const { code, message } = error as Error & { code: string };
-    throw new RequestError(400, code, message);
+    throw badRequest(error as Error & { code: string });
   }
 }
 
@@ -93,6 +108,7 @@ function nobody({ eventType, endpointId }: TestRequest): RequestError {
 }
 
 interface Sent {
+  endpointId: string;
   attempts: BatchOutcome["attempts"];
   request: HttpRequest;
   exchange: Exchange;

@@ -1,12 +1,15 @@
 /**
- * `POST /functions/v1/webhook-dispatcher`: delivers what is due and says what it did.
+ * `POST /functions/v1/webhook-dispatcher`: puts failed deliveries back if it is asked to, delivers what is due and
+ * says what it did.
  *
  * @module
  */
 
+import { readReplay, type Replay } from "../_shared/core.ts";
 import { drain } from "../_shared/drain.ts";
-import { guarded, type Handler, json, unauthorized } from "../_shared/respond.ts";
+import { badRequest, guarded, type Handler, json, textOf, unauthorized } from "../_shared/respond.ts";
 import type { Runtime } from "../_shared/runtime.ts";
+import { type Replayed, TimeError } from "../_shared/store.ts";
 
 /** The answer: `processed`, `failed` and `total` as callers know them, and what is left. */
 export interface DispatchSummary {
@@ -25,17 +28,25 @@ export interface DispatchSummary {
   /** Those of them that could be taken now: call again if it is not zero. */
   due: number;
   duration_ms: number;
+  /** What became of the replay that was asked for. */
+  replay?: Replayed & { dry_run: boolean };
 }
 
 export function createHandler(runtime: Runtime): Handler {
-  const { settings, log, dispatcher, send, now } = runtime;
+  const { settings, log, dispatcher, send, now, stop } = runtime;
+  const { concurrency, timeBudgetMs, retryWaitMs } = settings;
+  // The lease of a row that has been answered lasts at least so long still.
+  const patienceMs = settings.leaseMs - settings.requestTimeoutMs;
   return guarded(["POST"], log, async (request) => {
     if (!runtime.isAuthorized(request)) throw unauthorized();
-    await request.body?.cancel();
+    const replay = replayIn(await textOf(request, MOST_BODY_BYTES));
     const start = now();
     const store = runtime.store();
-    const { concurrency, timeBudgetMs } = settings;
-    const drained = await drain({ store, dispatcher, send, now, log, concurrency, timeBudgetMs });
+    const replayed = replay && await putBack(runtime, replay);
+    const options = { concurrency, timeBudgetMs, retryWaitMs, patienceMs, stop };
+    const drained = replay?.dryRun
+      ? { delivered: 0, retrying: 0, exhausted: 0 }
+      : await drain({ store, dispatcher, send, now, log, ...options });
     const { pending, due } = await store.remaining();
     const { delivered, retrying, exhausted } = drained;
     const summary = {
@@ -49,6 +60,27 @@ export function createHandler(runtime: Runtime): Handler {
       duration_ms: now() - start,
     } satisfies DispatchSummary;
     log("info", "dispatched", summary);
-    return json(summary);
+    return json({ ...summary, ...(replay && { replay: { ...replayed, dry_run: replay.dryRun } }) });
   });
+}
+
+/** A replay of 10,000 ids has 400 KB. */
+const MOST_BODY_BYTES = 1_000_000;
+
+function replayIn(body: string): Replay | undefined {
+  try {
+    return readReplay(body);
+  } catch (error) {
+    throw badRequest(error as Error & { code: string });
+  }
+}
+
+async function putBack(runtime: Runtime, replay: Replay): Promise<Replayed> {
+  const replayed = await runtime.store().replay(replay).catch((error) => {
+    throw error instanceof TimeError
+      ? badRequest({ code: "invalid_field", message: `replay.from, replay.to: ${error.message}` })
+      : error;
+  });
+  runtime.log("info", "replayed", { ...replayed, dry_run: replay.dryRun });
+  return replayed;
 }

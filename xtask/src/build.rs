@@ -22,7 +22,7 @@ impl Module {
     }
 }
 
-const MODULES: [Module; 1] = [Module { name: "webhook_wasm", most_bytes: 250_000 }];
+const MODULES: [Module; 1] = [Module { name: "webhook_wasm", most_bytes: 300_000 }];
 
 const GENERATED: &str = "functions/_shared/generated";
 

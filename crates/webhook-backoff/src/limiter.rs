@@ -53,9 +53,14 @@ impl Bucket {
         self.at_ms = self.at_ms.max(now_ms);
     }
 
-    /// How long until a request may go, in milliseconds; 0 for now.
-    pub fn wait_ms(&self, now_ms: u64) -> u64 {
-        let missing = 1.0 - self.level(now_ms);
+    /// How many requests it can let go at once.
+    pub fn capacity(&self) -> u32 {
+        self.rate.capacity() as u32
+    }
+
+    /// How long until `count` requests may go, in milliseconds; 0 for now. More than its capacity never may.
+    pub fn wait_ms(&self, count: u32, now_ms: u64) -> u64 {
+        let missing = f64::from(count) - self.level(now_ms);
         if missing <= 0.0 {
             return 0;
         }
@@ -88,10 +93,10 @@ mod tests {
     #[test]
     fn requests_are_paced_and_none_is_refused() {
         let mut bucket = Bucket::new(TEN_A_SECOND, 0);
-        assert_eq!((bucket.available(0), bucket.wait_ms(0)), (1, 0));
+        assert_eq!((bucket.available(0), bucket.wait_ms(1, 0)), (1, 0));
         bucket.take(1, 0);
-        assert_eq!((bucket.available(0), bucket.wait_ms(0)), (0, 100));
-        assert_eq!((bucket.available(99), bucket.wait_ms(60)), (0, 40));
+        assert_eq!((bucket.available(0), bucket.wait_ms(1, 0)), (0, 100));
+        assert_eq!((bucket.available(99), bucket.wait_ms(1, 60)), (0, 40));
         assert_eq!(bucket.available(100), 1);
         // What is not used does not pile up beyond the burst.
         assert_eq!(bucket.available(60_000), 1);
@@ -110,7 +115,7 @@ mod tests {
         bucket.heed(40, 0);
         assert_eq!(bucket.available(0), 1);
         bucket.heed(100, 0);
-        assert_eq!((bucket.available(0), bucket.wait_ms(0)), (0, 36_000));
+        assert_eq!((bucket.available(0), bucket.wait_ms(1, 0)), (0, 36_000));
     }
 
     proptest! {
@@ -135,7 +140,7 @@ mod tests {
         fn after_the_wait_there_is_a_token(count in 1_u32..10_000, per_ms in 1_u64..10_000_000, taken in 1_u32..50) {
             let mut bucket = Bucket::new(Rate { count, per_ms }, 0);
             bucket.take(taken, 0);
-            let wait_ms = bucket.wait_ms(0);
+            let wait_ms = bucket.wait_ms(1, 0);
             prop_assert!(bucket.available(wait_ms) >= 1);
         }
     }

@@ -271,11 +271,14 @@ impl EndpointState {
         let Some(bucket) = &self.bucket else {
             return Turn { most: free.min(due), full: window.min(due), wait_until_ms: None };
         };
+        // As with the window, half of what it lets go at once is worth a claim.
+        let most = free.min(due).min(bucket.capacity());
+        let worth = most.div_ceil(2);
         let available = bucket.available(now_ms);
-        if free > 0 && available == 0 {
-            return nothing(Some(now_ms.saturating_add(bucket.wait_ms(now_ms))));
+        if available < worth {
+            return nothing(Some(now_ms.saturating_add(bucket.wait_ms(worth, now_ms))));
         }
-        let most = free.min(available).min(due);
+        let most = most.min(available);
         Turn { most, full: most, wait_until_ms: None }
     }
 }

@@ -39,7 +39,12 @@ export const send: Send = async (request, timeoutMs) => {
     });
     const body = await startOf(response);
     const { status, headers } = response;
-    const answered = { status, location: headers.get("location"), retryAfter: headers.get("retry-after"), body };
+    const answered = {
+      status,
+      location: headers.get("location"),
+      retryAfter: headers.get("retry-after"),
+      body,
+    };
     return exchange({ answered }, Object.fromEntries(response.headers));
   } catch (error) {
     if (error instanceof DOMException && error.name === "TimeoutError") {

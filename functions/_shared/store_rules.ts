@@ -1,0 +1,79 @@
+/**
+ * The rules that several statements share, as fragments of SQL: when a delivery is due, how an endpoint fares.
+ *
+ * @module
+ */
+
+import type postgres from "postgres";
+import type { Settings } from "./core.ts";
+
+/** When a pending row may be taken, and how an endpoint fares: see ARCHITECTURE.md, "The claim" and "Endpoints". */
+export type StoreSettings = Pick<
+  Settings,
+  "leaseMs" | "retryDelaysMs" | "breakerFailures" | "maxPayloadBytes"
+>;
+
+type Sql = postgres.Sql;
+type Fragment = postgres.PendingQuery<postgres.Row[]>;
+
+/** What an envelope of the test tool holds. Tests count for nothing. */
+export const TEST_MARK = '{"test": true}';
+
+/** A time as ISO 8601 in UTC. */
+export function iso(sql: Sql, column: Fragment): Fragment {
+  return sql`to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+}
+
+/** Milliseconds since a time. */
+export function msSince(sql: Sql, time: Fragment): Fragment {
+  return sql`greatest(0, extract(epoch from now() - ${time}) * 1000)::float8`;
+}
+
+/** Since when a pending row `d` has been due; in the future for one that is not. */
+export function dueSince(sql: Sql, settings: StoreSettings): Fragment {
+  const delays = `{${settings.retryDelaysMs.join(",")}}`;
+  return sql`
+    case
+      when d.attempts <= 0 or d.last_attempt_at is null then greatest(d.created_at, d.last_attempt_at)
+      when d.error_message is null then d.last_attempt_at + interval '1 ms' * ${settings.leaseMs}::float8
+      else d.last_attempt_at + interval '1 ms' * coalesce(
+        -- What the row says is what happens; the schedule stands in for rows that say nothing.
+        substring(d.error_message from 'next in ([0-9]{1,9}(?:[.][0-9]{1,3})?) s$')::float8 * 1000,
+        (${delays}::text::float8[])[least(d.attempts, cardinality(${delays}::text::float8[]))])
+    end`;
+}
+
+/**
+ * `failing`: endpoints by their failures since their last success. It looks at what is pending, at what failed
+ * within the last hour, and only for those with enough failures at their successes. A 429 is no failure, and
+ * neither is what was not sent or what the test tool sent.
+ */
+export function failing(sql: Sql, settings: StoreSettings): Fragment {
+  return sql`
+    evidence as materialized (
+      select d.webhook_config_id as id, d.created_at, d.last_attempt_at,
+        -- A row under way has lost its last message, not its failures.
+        case when d.error_message is null then d.attempts - 1 else d.attempts end as attempts
+      from public.webhook_deliveries d
+      where (d.status = 'pending' and d.attempts > 0
+          or d.status = 'failed' and d.last_attempt_at > now() - interval '1 hour')
+        and (d.error_message is null and d.attempts > 1
+          or d.error_message not like 'not sent: %' and d.response_status is distinct from 429)
+        and isfinite(d.last_attempt_at) and not d.payload @> ${TEST_MARK}::text::jsonb
+    ), suspected as (
+      select id from evidence group by id having sum(attempts) >= ${settings.breakerFailures}
+    ), succeeded as (
+      select s.id, (
+        select max(d.last_attempt_at) from public.webhook_deliveries d
+        where d.webhook_config_id = s.id and d.status = 'delivered' and d.created_at > now() - interval '3 days'
+      ) as at
+      from suspected s
+    ), failing as (
+      select v.id, max(v.last_attempt_at) as last_failure_at,
+        -- Of a row that is older than the last success only the last attempt is known to have come after it.
+        sum(case when v.created_at > coalesce(s.at, '-infinity') then v.attempts else 1 end) as failures
+      from evidence v left join succeeded s on s.id = v.id
+      where v.last_attempt_at > coalesce(s.at, '-infinity')
+      group by v.id
+    )`;
+}
