@@ -41,7 +41,9 @@ impl AllowedAddresses {
     pub fn parse(text: &str) -> (AllowedAddresses, Vec<AllowedAddressesError>) {
         let mut allowed = AllowedAddresses::default();
         let mut errors = Vec::new();
-        for entry in text.split([',', ' ', '\t', '\r', '\n']).filter(|entry| !entry.is_empty()) {
+        for entry in
+            text.split(|c: char| c == ',' || c.is_ascii_whitespace()).filter(|entry| !entry.is_empty())
+        {
             if let Err(expected) = allowed.add(entry) {
                 errors.push(AllowedAddressesError { entry: entry.chars().take(64).collect(), expected });
             }

@@ -97,7 +97,8 @@ impl AddressError {
 
 /// At most 253 characters of a host: no name is longer.
 pub(super) fn shown(host: &str) -> String {
-    host.chars().take(253).collect()
+    let end = host.char_indices().nth(253).map_or(host.len(), |(at, _)| at);
+    host.get(..end).unwrap_or(host).to_owned()
 }
 
 /// The prefix of a single address.

@@ -49,46 +49,45 @@ fn parse_ipv6(host: &str) -> Result<Ipv6Addr, AddressError> {
 /// WHATWG's "ends in a number checker": such a host is an IPv4 address or nothing.
 /// <https://url.spec.whatwg.org/#ends-in-a-number-checker>
 pub(super) fn ends_in_number(host: &str) -> bool {
-    let host = host.strip_suffix('.').unwrap_or(host);
-    let last = host.rsplit('.').next().unwrap_or_default();
-    let is_decimal = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
+    let last = parts(host).last().unwrap_or_default();
+    let is_decimal = !last.is_empty() && last.iter().all(u8::is_ascii_digit);
     is_decimal || parse_ipv4_number(last).is_some()
 }
 
 /// WHATWG's IPv4 parser: one to four numbers, of which the last one fills what is left of the 32 bits.
 /// <https://url.spec.whatwg.org/#concept-ipv4-parser>
 fn parse_ipv4(host: &str) -> Option<Ipv4Addr> {
-    let host = host.strip_suffix('.').unwrap_or(host);
-    let mut bytes = 0_u64;
-    let mut bits_left = 32_u32;
-    let mut parts = host.split('.').peekable();
-    while let Some(part) = parts.next() {
-        let number = parse_ipv4_number(part)?;
-        let width = if parts.peek().is_some() { 8 } else { bits_left };
-        bits_left = bits_left.checked_sub(width)?;
-        if width == 0 || number >> width != 0 {
-            return None;
-        }
-        bytes = bytes << width | number;
+    let mut leading = 0_u64;
+    let mut last = 0_u64;
+    let mut bits_left = 40_u32;
+    for part in parts(host) {
+        // Only the last part may be larger than a byte.
+        leading = leading << 8 | u8::try_from(last).ok().map(u64::from)?;
+        last = parse_ipv4_number(part)?;
+        bits_left = bits_left.checked_sub(8).filter(|bits| *bits > 0)?;
     }
-    u32::try_from(bytes).ok().map(Ipv4Addr::from_bits)
+    let address = (leading << bits_left).checked_add(last).filter(|_| last >> bits_left == 0)?;
+    u32::try_from(address).ok().map(Ipv4Addr::from_bits)
 }
 
 /// WHATWG's IPv4 number parser: decimal, `0` and octal, `0x` and hexadecimal; a mere `0x` is zero.
 /// <https://url.spec.whatwg.org/#ipv4-number-parser>
-fn parse_ipv4_number(text: &str) -> Option<u64> {
-    let (digits, radix) = match text.strip_prefix("0x").or(text.strip_prefix("0X")) {
-        Some(digits) => (digits, 16),
-        None if text.is_empty() => return None,
-        None => match text.strip_prefix('0') {
-            Some(digits) if !digits.is_empty() => (digits, 8),
-            _ => (text, 10),
-        },
+fn parse_ipv4_number(text: &[u8]) -> Option<u64> {
+    let (digits, radix) = match text {
+        [] => return None,
+        [b'0', b'x' | b'X', digits @ ..] => (digits, 16_u32),
+        [b'0', digits @ ..] if !digits.is_empty() => (digits, 8),
+        digits => (digits, 10),
     };
-    digits.chars().try_fold(0_u64, |number, digit| {
+    digits.iter().try_fold(0_u64, |number, digit| {
         // What does not fit stays too large for an address.
-        Some(number.saturating_mul(radix).saturating_add(digit.to_digit(radix as u32)?.into()))
+        Some(number.saturating_mul(radix.into()).saturating_add(char::from(*digit).to_digit(radix)?.into()))
     })
+}
+
+/// What stands between the dots of a host, without the empty part behind a dot at its end.
+fn parts(host: &str) -> impl Iterator<Item = &[u8]> {
+    host.strip_suffix('.').unwrap_or(host).as_bytes().split(|byte| *byte == b'.')
 }
 
 /// Lower case, without a dot at the end.
@@ -98,11 +97,11 @@ pub(super) fn normalised(name: &str) -> String {
 
 /// Says what a normalised name should have consisted of. Names beyond ASCII come here as punycode.
 pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
-    let is_label = |label: &str| {
+    let is_label = |label: &[u8]| {
         (1..=63).contains(&label.len())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            && label.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
-    if name.len() <= 253 && name.split('.').all(is_label) {
+    if name.len() <= 253 && name.as_bytes().split(|byte| *byte == b'.').all(is_label) {
         Ok(())
     } else {
         Err("at most 253 ASCII letters, digits, - and _, with dots between parts of 1 to 63 of them")
