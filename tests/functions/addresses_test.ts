@@ -83,10 +83,10 @@ Deno.test("what a self-hoster allows is called", async () => {
   assert.deepEqual(asked, ["db", "a.internal.example", "localhost", "app.localhost"]);
 });
 
-Deno.test("a name is the same in either case, and answers are not shared as objects", async () => {
+Deno.test("a name is the same in either case and with a dot at its end, and answers are not shared as objects", async () => {
   const { book, asked } = bookOf([[PUBLIC]]);
   (await book("A.example")).push("127.0.0.1");
-  assert.deepEqual(await book("a.EXAMPLE"), [PUBLIC]);
+  assert.deepEqual(await book("a.EXAMPLE."), [PUBLIC]);
   assert.deepEqual(asked, ["a.example"]);
 });
 

@@ -67,7 +67,8 @@ export function createAddressBook(
   return async (host) => {
     const address = policy.judgeHost(host);
     if (address !== undefined) return [address];
-    const name = host.toLowerCase();
+    // As the policy reads it: the case and a dot at the end make no other name.
+    const name = host.toLowerCase().replace(/\.$/, "");
     const entry = known.get(name);
     const addresses = entry && now() < entry.expiresAt ? entry.addresses : await lookOnce(name);
     // A copy: what a caller does to it is not to reach the others.
