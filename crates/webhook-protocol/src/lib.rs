@@ -1,5 +1,6 @@
 //! Where deliveries go: target URLs by protocol, and the requests that carry deliveries there.
 
+mod address;
 mod error;
 mod http;
 mod kafka;
@@ -9,6 +10,7 @@ mod sqs;
 mod target;
 mod url;
 
+pub use address::{AddressClass, AddressError, AddressPolicy, AllowedAddresses, AllowedAddressesError, Host};
 pub use error::TargetError;
 pub use http::{HttpRequest, HttpTarget, Message};
 pub use kafka::{Broker, KafkaTarget};

@@ -4,6 +4,7 @@
 //! unless the name says otherwise. Signing, verification and the reading of target URLs are here for tools and for
 //! receivers in TypeScript beside what the functions use. Errors are `Error`s with a `name`, a stable `code` and a `message`.
 
+pub mod address;
 pub mod claims;
 pub mod dispatcher;
 mod error;
