@@ -2,7 +2,14 @@
 
 import assert from "node:assert/strict";
 import type { RowUpdate } from "../../functions/_shared/core.ts";
-import { age, databaseTest, deliveries, insertDeliveries, insertEndpoint } from "../support/database.ts";
+import {
+  age,
+  claim,
+  databaseTest,
+  deliveries,
+  insertDeliveries,
+  insertEndpoint,
+} from "../support/database.ts";
 
 const URL = "https://a.example/hook";
 
@@ -23,7 +30,7 @@ databaseTest(
     const [first, second] = await insertDeliveries(sql, endpoint, 3);
     await sql`update public.webhook_deliveries
     set payload = '{"n": 12345678901234567890, "d": 1.10}' where id = ${first!}`;
-    const rows = await store.claim(2);
+    const rows = await claim({ store }, 2);
     assert.deepEqual(rows.map((row) => row.id), [first, second]);
     const { id: _id, created_at, ...columns } = rows[0]!;
     assert.match(created_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
@@ -47,48 +54,48 @@ databaseTest(
 
 databaseTest("what is claimed is not claimed again before its lease ends", async ({ sql, store }) => {
   const [id] = await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }));
-  assert.equal((await store.claim(10)).length, 1);
-  assert.equal((await store.claim(10)).length, 0);
+  assert.equal((await claim({ store }, 10)).length, 1);
+  assert.equal((await claim({ store }, 10)).length, 0);
   await age(sql, "59 seconds");
-  assert.equal((await store.claim(10)).length, 0);
+  assert.equal((await claim({ store }, 10)).length, 0);
   await age(sql, "1 second");
-  const again = await store.claim(10);
+  const again = await claim({ store }, 10);
   assert.deepEqual(again.map((row) => [row.id, row.attempt]), [[id, 2]]);
 });
 
 databaseTest("a failed attempt waits for the delay of its number", async ({ sql, store }) => {
   const [id] = await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }));
   for (const [attempt, seconds] of [[1, 2], [2, 4], [3, 8], [4, 16], [5, 32], [6, 60], [7, 60], [8, 60]]) {
-    assert.deepEqual((await store.claim(10)).map((row) => row.attempt), [attempt]);
+    assert.deepEqual((await claim({ store }, 10)).map((row) => row.attempt), [attempt]);
     assert.deepEqual(await store.record([failed(id!, attempt)]), [id]);
     await age(sql, `${seconds! - 1} seconds`);
-    assert.equal((await store.claim(10)).length, 0, `attempt ${attempt} came too early`);
+    assert.equal((await claim({ store }, 10)).length, 0, `attempt ${attempt} came too early`);
     await age(sql, "1 second");
   }
 });
 
 databaseTest("an admin's reset is due at once", async ({ sql, store }) => {
   const [id] = await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }));
-  await store.claim(10);
+  await claim({ store }, 10);
   await store.record([{ ...failed(id!), status: "failed" }]);
-  assert.equal((await store.claim(10)).length, 0);
+  assert.equal((await claim({ store }, 10)).length, 0);
   await sql`update public.webhook_deliveries set status = 'pending', attempts = 0`;
-  assert.deepEqual((await store.claim(10)).map((row) => row.attempt), [1]);
+  assert.deepEqual((await claim({ store }, 10)).map((row) => row.attempt), [1]);
 });
 
 databaseTest("only pending rows are claimed", async ({ sql, store }) => {
   await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }), 3);
   await sql`update public.webhook_deliveries set status = (array['delivered', 'failed', 'paused'])[
     1 + extract(microseconds from created_at)::integer % 3]`;
-  assert.equal((await store.claim(10)).length, 0);
+  assert.equal((await claim({ store }, 10)).length, 0);
 });
 
 databaseTest("claims at once share the rows between them", async ({ sql, store }) => {
   const ids = await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }), 400);
-  const claims = await Promise.all(Array.from({ length: 16 }, () => store.claim(25)));
+  const claims = await Promise.all(Array.from({ length: 16 }, () => claim({ store }, 25)));
   const claimed = claims.flat().map((row) => row.id);
   assert.equal(new Set(claimed).size, claimed.length);
-  const rest = await store.claim(400);
+  const rest = await claim({ store }, 400);
   assert.deepEqual(new Set([...claimed, ...rest.map((row) => row.id)]), new Set(ids));
   assert.equal(claimed.length + rest.length, 400);
 });
@@ -97,13 +104,13 @@ databaseTest("a row that somebody else holds is passed over, not waited for", as
   const [held, free] = await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }), 2);
   await sql.begin(async (tx) => {
     await tx`select from public.webhook_deliveries where id = ${held!} for update`;
-    assert.deepEqual((await store.claim(10)).map((row) => row.id), [free]);
+    assert.deepEqual((await claim({ store }, 10)).map((row) => row.id), [free]);
   });
 });
 
 databaseTest("results are written once, and only by whom the row belongs to", async ({ sql, store }) => {
   const [one, two] = await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }), 2);
-  await store.claim(10);
+  await claim({ store }, 10);
   assert.deepEqual((await store.record([delivered(one!), failed(two!)])).toSorted(), [one, two].toSorted());
   const [first, second] = await deliveries(sql);
   assert.deepEqual([first?.status, first?.response_status, first?.response_body, first?.error_message], [
@@ -119,7 +126,7 @@ databaseTest("results are written once, and only by whom the row belongs to", as
   ]);
   // The lease of the second ends, and another dispatcher takes it: the first one's late result changes nothing.
   await age(sql, "2 seconds");
-  assert.deepEqual((await store.claim(10)).map((row) => row.attempt), [2]);
+  assert.deepEqual((await claim({ store }, 10)).map((row) => row.attempt), [2]);
   assert.deepEqual([...await store.record([delivered(two!, 1)])], []);
   assert.deepEqual([...await store.record([delivered(two!, 2)])], [two]);
   assert.deepEqual([...await store.record([failed(two!, 2)])], []);
@@ -131,7 +138,7 @@ databaseTest("what is left is counted, and what of it is due", async ({ sql, sto
   const endpoint = await insertEndpoint(sql, { url: URL });
   await insertDeliveries(sql, endpoint, 3);
   assert.deepEqual(await store.remaining(), { pending: 3, due: 3 });
-  const [row] = await store.claim(1);
+  const [row] = await claim({ store }, 1);
   assert.deepEqual(await store.remaining(), { pending: 3, due: 2 });
   await store.record([delivered(row!.id)]);
   assert.deepEqual(await store.remaining(), { pending: 2, due: 2 });
@@ -141,23 +148,23 @@ databaseTest("odd attempts do not stop a claim", async ({ sql, store }) => {
   const ids = await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }), 3);
   await sql`update public.webhook_deliveries set attempts = -5 where id = ${ids[0]!}`;
   await sql`update public.webhook_deliveries set attempts = 2147483647 where id = ${ids[1]!}`;
-  assert.deepEqual((await store.claim(10)).map((row) => row.attempt), [1, 2147483647, 1]);
+  assert.deepEqual((await claim({ store }, 10)).map((row) => row.attempt), [1, 2147483647, 1]);
 });
 
 databaseTest("the delay runs from the end of the attempt, not from its claim", async ({ sql, store }) => {
   const [id] = await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }));
-  await store.claim(1);
+  await claim({ store }, 1);
   // The attempt took 30 seconds.
   await age(sql, "30 seconds");
   await store.record([failed(id!)]);
-  assert.equal((await store.claim(1)).length, 0);
+  assert.equal((await claim({ store }, 1)).length, 0);
   await age(sql, "2 seconds");
-  assert.equal((await store.claim(1)).length, 1);
+  assert.equal((await claim({ store }, 1)).length, 1);
 });
 
 databaseTest("a row with a time that is no ISO 8601 is claimed like any other", async ({ sql, store }) => {
   await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }), 2);
   await sql`update public.webhook_deliveries set created_at = '-infinity'
     where id = (select id from public.webhook_deliveries order by created_at limit 1)`;
-  assert.equal((await store.claim(10))[0]?.created_at, "-infinity");
+  assert.equal((await claim({ store }, 10))[0]?.created_at, "-infinity");
 });

@@ -5,6 +5,7 @@ import postgres from "postgres";
 import { createStore } from "../../functions/_shared/store.ts";
 import { createHandler } from "../../functions/close-expired-discussions/handler.ts";
 import { databaseTest, insertEndpoint, type TestDatabase } from "../support/database.ts";
+import { testSettings } from "../support/settings.ts";
 import { post, testRuntime } from "../support/runtime.ts";
 
 const EVENT = "discussion.auto_closed";
@@ -145,7 +146,7 @@ databaseTest("the order of runs does not depend on the database's default isolat
   await sql.unsafe(`alter database ${name} set default_transaction_isolation = 'repeatable read'`);
   const own = postgres(database.url, { max: 4, fetch_types: false, prepare: false });
   try {
-    const store = createStore(own, { leaseMs: 1, retryDelaysMs: [1] });
+    const store = createStore(own, testSettings());
     const runs = await Promise.all(Array.from({ length: 4 }, () => close({ ...database, store })));
     assert.equal(runs.reduce((sum, run) => sum + run.closed, 0), 5);
   } finally {

@@ -1,10 +1,18 @@
 /** The delivery loop on its own: what it claims, sends and writes, with a store in memory. */
 
 import assert from "node:assert/strict";
-import { type ClaimedRow, Dispatcher, type RowUpdate } from "../../functions/_shared/core.ts";
-import { drain, type DrainOptions } from "../../functions/_shared/drain.ts";
+import {
+  type Allowance,
+  type ClaimedRow,
+  Dispatcher,
+  type EndpointFacts,
+  type RowUpdate,
+} from "../../functions/_shared/core.ts";
+import { drain, type Drained, type DrainOptions } from "../../functions/_shared/drain.ts";
+import type { Exchange } from "../../functions/_shared/transport/http.ts";
+import { testSettings } from "../support/settings.ts";
 
-function row(n: number): ClaimedRow {
+function row(n: number, columns: Partial<ClaimedRow> = {}): ClaimedRow {
   return {
     id: String(n),
     event_type: "order.paid",
@@ -15,192 +23,306 @@ function row(n: number): ClaimedRow {
     url: "https://a.example/",
     secret_key: null,
     is_active: true,
+    ...columns,
   };
 }
 
-interface Setting {
-  count: number;
-  options?: Partial<DrainOptions>;
+function rows(count: number, columns: Partial<ClaimedRow> = {}): ClaimedRow[] {
+  return Array.from({ length: count }, (_, n) => row(n, columns));
 }
 
-/** Drains `count` rows that all succeed, but for what `options` say. */
-function setting({ count, options = {} }: Setting) {
-  const queue = Array.from({ length: count }, (_, n) => row(n));
+function answered(status: number): Exchange {
+  return {
+    outcome: { answered: { status, location: null, retryAfter: null, body: "" } },
+    headers: {},
+    durationMs: 0,
+  };
+}
+
+const ids = (written: { id: string }[]) => written.map(({ id }) => id);
+
+/** A table in memory. What is written is gone from it. */
+function memory(queue: ClaimedRow[]) {
   const written: RowUpdate[] = [];
-  const seen = { claims: [] as number[], underWay: 0, mostUnderWay: 0 };
-  const all: DrainOptions = {
-    store: {
-      claim: (limit) => {
-        seen.claims.push(limit);
-        return Promise.resolve(queue.splice(0, limit));
-      },
-      record: (updates) => {
-        written.push(...updates);
-        return Promise.resolve(updates.map(({ id }) => id));
-      },
+  const claims: { limit: number; allowances: readonly Allowance[] }[] = [];
+  const store: DrainOptions["store"] = {
+    endpoints: () => {
+      const due = new Map<string, EndpointFacts>();
+      for (const { endpoint_id: id, url, is_active } of queue) {
+        const known = due.get(id) ?? {
+          id,
+          url,
+          is_active,
+          due: 0,
+          next_due_in_ms: null,
+          under_way: 0,
+          failures: 0,
+          last_failure_ago_ms: 0,
+          paused_for_ms: 0,
+        };
+        due.set(id, { ...known, due: known.due + 1 });
+      }
+      return Promise.resolve([...due.values()]);
     },
-    dispatcher: new Dispatcher(3, 1_000),
-    send: async () => {
-      seen.mostUnderWay = Math.max(seen.mostUnderWay, ++seen.underWay);
-      await Promise.resolve();
-      seen.underWay--;
-      return { outcome: { answered: { status: 200, location: null, retryAfter: null, body: "" } }, headers: {}, durationMs: 0 };
+    recentAttempts: () => Promise.resolve([]),
+    claim: (limit, allowances) => {
+      claims.push({ limit, allowances });
+      const left = new Map(allowances.map(({ id, most }) => [id, most]));
+      const taken = queue.filter(({ endpoint_id }) => {
+        const most = left.get(endpoint_id) ?? 0;
+        left.set(endpoint_id, most - 1);
+        return most > 0;
+      }).slice(0, limit);
+      for (const one of taken) queue.splice(queue.indexOf(one), 1);
+      return Promise.resolve(taken);
     },
+    record: (updates) => {
+      written.push(...updates);
+      return Promise.resolve(ids(updates));
+    },
+    retire: () => Promise.resolve([]),
+  };
+  return { store, written, claims, queue };
+}
+
+/** Everything succeeds, but for what `options` say. */
+function options(store: DrainOptions["store"], more: Partial<DrainOptions> = {}): DrainOptions {
+  return {
+    store,
+    dispatcher: new Dispatcher(testSettings({ maxAttempts: 3, concurrency: 4, endpointConcurrency: 4 })),
+    send: () => Promise.resolve(answered(200)),
     now: () => 0,
     log: () => {},
     concurrency: 4,
     timeBudgetMs: 1_000,
-    ...options,
+    retryWaitMs: 0,
+    patienceMs: 1_000,
+    sleep: () => Promise.resolve(),
+    ...more,
   };
-  return { run: () => drain(all), queue, written, seen };
 }
 
-Deno.test("goes on until nothing is due, within its concurrency", async () => {
-  const { run, written, seen } = setting({ count: 50 });
-  assert.deepEqual(await run(), { delivered: 50, retrying: 0, exhausted: 0, superseded: 0 });
-  assert.equal(new Set(written.map(({ id }) => id)).size, 50);
-  assert.equal(written.length, 50);
-  assert(seen.mostUnderWay <= 4, String(seen.mostUnderWay));
-  assert(Math.max(...seen.claims) <= 4);
+const delivered = (count: number): Drained => ({
+  delivered: count,
+  retrying: 0,
+  exhausted: 0,
+  superseded: 0,
 });
 
-Deno.test("nothing due is nothing done", async () => {
-  const { run, seen } = setting({ count: 0 });
-  assert.deepEqual(await run(), { delivered: 0, retrying: 0, exhausted: 0, superseded: 0 });
-  assert.equal(seen.claims.length, 1);
+Deno.test("goes on until nothing is due, within its concurrency", async () => {
+  const { store, written, claims } = memory(rows(50));
+  let [underWay, most] = [0, 0];
+  const send = async () => {
+    most = Math.max(most, ++underWay);
+    await Promise.resolve();
+    underWay--;
+    return answered(200);
+  };
+  assert.deepEqual(await drain(options(store, { send })), delivered(50));
+  assert.equal(new Set(ids(written)).size, 50);
+  assert.equal(written.length, 50);
+  assert(most <= 4, String(most));
+  assert(claims.every(({ limit }) => limit <= 4));
+});
+
+Deno.test("nothing due is nothing claimed", async () => {
+  const { store, claims } = memory([]);
+  assert.deepEqual(await drain(options(store)), delivered(0));
+  assert.equal(claims.length, 0);
+});
+
+Deno.test("a slow endpoint does not hold up the others, and a full one is not claimed for", async () => {
+  const slow = rows(20, { endpoint_id: "slow", url: "https://slow.example/" });
+  const fast = Array.from({ length: 20 }, (_, n) => row(100 + n, { endpoint_id: "fast" }));
+  const { store, written, claims } = memory([...slow, ...fast]);
+  const release = Promise.withResolvers<void>();
+  let slowUnderWay = 0;
+  const send: DrainOptions["send"] = async ({ url }) => {
+    if (url === "https://slow.example/") {
+      assert(++slowUnderWay <= 2, "more than its share");
+      await release.promise;
+      slowUnderWay--;
+    }
+    // The last fast one lets the slow ones go: it would wait for ever if it had to wait for them.
+    if (written.filter(({ id }) => Number(id) >= 100).length + 4 >= 20) release.resolve();
+    return answered(200);
+  };
+  const settings = testSettings({ concurrency: 4, endpointConcurrency: 2 });
+  const dispatcher = new Dispatcher(settings);
+  assert.deepEqual(await drain(options(store, { send, dispatcher })), delivered(40));
+  const whileFull = claims.filter(({ allowances }) => allowances.some(({ id }) => id === "fast"));
+  assert(whileFull.some(({ allowances }) => allowances.every(({ id }) => id !== "slow")));
 });
 
 Deno.test("claims no more once its time is spent, and finishes what it has", async () => {
   let clock = 0;
-  const { run, queue, written } = setting({ count: 50, options: { now: () => clock, timeBudgetMs: 10 } });
-  const draining = run();
-  clock = 10;
-  assert.equal((await draining).delivered, 4);
+  const { store, written, queue } = memory(rows(50));
+  const claim = store.claim;
+  store.claim = (limit, allowances) => {
+    clock = 10;
+    return claim(limit, allowances);
+  };
+  assert.equal((await drain(options(store, { now: () => clock, timeBudgetMs: 10 }))).delivered, 4);
   assert.equal(written.length, 4);
   assert.equal(queue.length, 46);
 });
 
+Deno.test("claims no more once the platform is about to stop it, and finishes what it has", async () => {
+  const controller = new AbortController();
+  const { store, written, queue } = memory(rows(50));
+  const send = () => {
+    controller.abort();
+    return Promise.resolve(answered(200));
+  };
+  assert.equal((await drain(options(store, { send, stop: controller.signal }))).delivered, 4);
+  assert.deepEqual([written.length, queue.length], [4, 46]);
+});
+
+Deno.test("waits for what becomes due soon, and not for what is due later", async () => {
+  for (const [waitMs, expected] of [[20, 1], [60_000, 0]] as const) {
+    const queue: ClaimedRow[] = [];
+    const { store, written } = memory(queue);
+    const { endpoints } = store;
+    let asked = 0;
+    store.endpoints = async () => {
+      if (asked++ > 0) return await endpoints();
+      queue.push(row(1));
+      return [{ ...(await endpoints())[0]!, due: 0, next_due_in_ms: waitMs }];
+    };
+    const run = drain(options(store, { now: Date.now, retryWaitMs: 5_000, timeBudgetMs: 10_000 }));
+    assert.equal((await run).delivered, expected);
+    assert.equal(written.length, expected);
+  }
+});
+
 Deno.test("failures and refusals are counted apart", async () => {
-  const rows = [row(1), { ...row(2), attempt: 3 }, { ...row(3), endpoint_id: "f", url: "ftp://x" }, row(4)];
-  const { run, written } = setting({
-    count: 0,
-    options: {
-      store: {
-        claim: () => Promise.resolve(rows.splice(0)),
-        record: (updates) => {
-          written.push(...updates);
-          return Promise.resolve(updates.map(({ id }) => id));
-        },
-      },
-      send: (request) => {
-        const status = request.headers.some(([name, value]) => name === "webhook-id" && value === "4")
-          ? 200
-          : 500;
-        const outcome = { answered: { status, location: null, retryAfter: null, body: "" } };
-        return Promise.resolve({ outcome, headers: {}, durationMs: 0 });
-      },
-    },
+  const { store, written } = memory([
+    row(1),
+    row(2, { attempt: 3 }),
+    row(3, { endpoint_id: "f", url: "ftp://x" }),
+    row(4),
+  ]);
+  const send: DrainOptions["send"] = ({ head }) =>
+    Promise.resolve(answered(/webhook-id: 4\r/.test(head) ? 200 : 500));
+  assert.deepEqual(await drain(options(store, { send })), {
+    delivered: 1,
+    retrying: 1,
+    exhausted: 2,
+    superseded: 0,
   });
-  assert.deepEqual(await run(), { delivered: 1, retrying: 1, exhausted: 2, superseded: 0 });
   assert.equal(written.length, 4);
 });
 
 Deno.test("a failing claim ends the run with its error, after what is under way is written", async () => {
+  const { store, written } = memory(rows(8));
+  const claim = store.claim;
   let claims = 0;
-  const { run, written } = setting({
-    count: 0,
-    options: {
-      store: {
-        claim: () => ++claims === 1 ? Promise.resolve([row(1), row(2)]) : Promise.reject(new Error("gone")),
-        record: (updates) => {
-          written.push(...updates);
-          return Promise.resolve(updates.map(({ id }) => id));
-        },
-      },
-      concurrency: 2,
-    },
-  });
-  await assert.rejects(run, /gone/);
-  assert.equal(written.length, 2);
+  store.claim = (limit, allowances) =>
+    ++claims === 1 ? claim(limit, allowances) : Promise.reject(new Error("gone"));
+  await assert.rejects(drain(options(store)), /gone/);
+  assert.equal(written.length, 4);
 });
 
 Deno.test("results that another dispatcher has overtaken are counted and logged", async () => {
   const logged: string[] = [];
-  const { run } = setting({
-    count: 0,
-    options: {
-      store: {
-        claim: (() => {
-          const rows = [[row(1)], []];
-          return () => Promise.resolve(rows.shift() ?? []);
-        })(),
-        record: () => Promise.resolve([]),
-      },
-      log: (_level, message) => logged.push(message),
-    },
-  });
-  assert.deepEqual(await run(), { delivered: 0, retrying: 0, exhausted: 0, superseded: 1 });
+  const { store } = memory([row(1)]);
+  store.record = () => Promise.resolve([]);
+  const log = (_level: string, message: string) => logged.push(message);
+  assert.deepEqual(await drain(options(store, { log })), { ...delivered(0), superseded: 1 });
   assert.deepEqual(logged, ["results_superseded"]);
 });
 
-Deno.test("a failing record ends the run with its error, after everything else was offered", async () => {
-  const offered: string[] = [];
-  let writes = 0;
-  let writing = 0;
-  const release = Promise.withResolvers<void>();
-  const { run } = setting({
-    count: 0,
-    options: {
-      store: {
-        claim: (() => {
-          const rows = [[row(1), row(2), row(3), row(4)]];
-          return () => Promise.resolve(rows.shift() ?? []);
-        })(),
-        record: async (updates) => {
-          // One write at a time: two could finish in either order.
-          assert.equal(++writing, 1);
-          await release.promise;
-          writing--;
-          offered.push(...updates.map(({ id }) => id));
-          if (++writes === 1) throw new Error("gone");
-          return updates.map(({ id }) => id);
-        },
-      },
-      send: async (request) => {
-        const id = request.headers.find(([name]) => name === "webhook-id")?.[1];
-        // The first comes at once; the others while its write is under way.
-        if (id !== "1") await Promise.resolve();
-        if (id === "4") release.resolve();
-        return {
-          outcome: { answered: { status: 200, location: null, retryAfter: null, body: "" } },
-          headers: {},
-          durationMs: 0,
-        };
-      },
+Deno.test("a record that fails is repeated, and nothing is sent again for that", async () => {
+  const { store, written } = memory(rows(3));
+  const { record } = store;
+  const [logged, waited] = [[] as string[], [] as number[]];
+  let tries = 0;
+  let sent = 0;
+  store.record = (updates) => ++tries < 4 ? Promise.reject(new Error("terminating connection")) : record(updates);
+  const run = drain(options(store, {
+    log: (_level, message) => logged.push(message),
+    sleep: (ms) => {
+      waited.push(ms);
+      return Promise.resolve();
     },
-  });
-  await assert.rejects(run, /gone/);
-  assert.deepEqual(offered.toSorted(), ["1", "2", "3", "4"]);
-  assert(writes >= 2, String(writes));
+    send: () => {
+      sent++;
+      return Promise.resolve(answered(200));
+    },
+  }));
+  assert.deepEqual(await run, delivered(3));
+  assert.deepEqual([sent, written.length], [3, 3]);
+  assert.deepEqual(logged, ["record_retried", "record_retried", "record_retried"]);
+  assert.deepEqual(waited, [50, 100, 200]);
 });
 
-Deno.test("a row that cannot be planned ends the run, and what was under way before is written", async () => {
-  const { run, written } = setting({
-    count: 0,
-    options: {
-      concurrency: 4,
-      store: {
-        claim: (() => {
-          const claims = [[row(1), row(2), row(3), row(4)], [{ ...row(5), attempt: -1 }]];
-          return () => Promise.resolve(claims.shift() ?? []);
-        })(),
-        record: (updates) => {
-          written.push(...updates);
-          return Promise.resolve(updates.map(({ id }) => id));
-        },
-      },
-    },
-  });
-  await assert.rejects(run, { name: "ShapeError" });
+Deno.test("a record that goes on failing ends the run once the rows are no longer its own", async () => {
+  const { store } = memory(rows(3));
+  let clock = 0;
+  store.record = () => Promise.reject(Object.assign(new Error("gone"), { code: "57P01" }));
+  const sleep = (ms: number) => {
+    clock += ms;
+    return Promise.resolve();
+  };
+  await assert.rejects(drain(options(store, { sleep, now: () => clock, patienceMs: 5_000 })), /gone/);
+  assert(clock > 3_000 && clock <= 5_000, String(clock));
+});
+
+Deno.test("one result that the database refuses does not keep the others from being written", async () => {
+  const { store, written } = memory(rows(4));
+  const { record } = store;
+  const logged: unknown[] = [];
+  store.record = (updates) =>
+    updates.some(({ id }) => id === "2")
+      ? Promise.reject(Object.assign(new Error("cannot be stored"), { code: "22P05" }))
+      : record(updates);
+  const log: DrainOptions["log"] = (level, message, fields) => logged.push([level, message, fields?.delivery_id]);
+  assert.deepEqual(await drain(options(store, { log })), { ...delivered(3), superseded: 1 });
+  assert.deepEqual(ids(written).toSorted(), ["0", "1", "3"]);
+  assert.deepEqual(logged[0], ["error", "result_refused", "2"]);
+});
+
+Deno.test("one write at a time: what comes in meanwhile goes into the next one", async () => {
+  const { store } = memory(rows(4));
+  const offered: string[][] = [];
+  let writing = 0;
+  const release = Promise.withResolvers<void>();
+  store.record = async (updates) => {
+    assert.equal(++writing, 1);
+    offered.push(ids(updates));
+    await release.promise;
+    writing--;
+    return ids(updates);
+  };
+  let sent = 0;
+  const send = async () => {
+    // The first comes at once; the others while its write is under way.
+    if (++sent > 1) await new Promise((resolve) => setTimeout(resolve, 0));
+    if (offered.length > 0) release.resolve();
+    return answered(200);
+  };
+  assert.deepEqual(await drain(options(store, { send })), delivered(4));
+  assert(offered.length >= 2, String(offered.length));
+  assert.equal(new Set(offered.flat()).size, 4);
+});
+
+Deno.test("an endpoint that answers 410 is switched off at the URL that has answered", async () => {
+  const retired: unknown[] = [];
+  const logged: unknown[] = [];
+  const { store } = memory(rows(2));
+  store.retire = (endpoints) => {
+    retired.push(...endpoints);
+    return Promise.resolve(ids([...endpoints]));
+  };
+  const log: DrainOptions["log"] = (_level, message, fields) => logged.push([message, fields?.endpoint]);
+  const run = drain(options(store, { log, send: () => Promise.resolve(answered(410)) }));
+  assert.deepEqual(await run, { ...delivered(0), exhausted: 2 });
+  assert.deepEqual(retired, [{ id: "e", url: "https://a.example/" }]);
+  assert.deepEqual(logged, [["endpoint_switched_off", "e"]]);
+});
+
+Deno.test("rows that cannot be planned end the run, and what was under way before is written", async () => {
+  const { store, written } = memory([...rows(4), row(5, { attempt: -1 })]);
+  await assert.rejects(drain(options(store)), { name: "ShapeError" });
   assert.equal(written.length, 4);
 });

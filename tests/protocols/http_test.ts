@@ -114,7 +114,9 @@ Deno.test("a redirect is not followed, and its location is kept", async () => {
     () => new Response(null, { status: 307, headers: { location: "/elsewhere" } }),
     async (receiver) => {
       const { outcome } = await send(request(receiver.url), 5_000);
-      assert.deepEqual(outcome, { answered: { status: 307, location: "/elsewhere", retryAfter: null, body: "" } });
+      assert.deepEqual(outcome, {
+        answered: { status: 307, location: "/elsewhere", retryAfter: null, body: "" },
+      });
       assert.equal(receiver.received.length, 1);
     },
   );
@@ -175,6 +177,8 @@ Deno.test("an answer whose body breaks off is an answer", async () => {
 Deno.test("bytes that are no text do not harm", async () => {
   await withReceiver(() => new Response(new Uint8Array([0x61, 0xff, 0x00])), async (receiver) => {
     const { outcome } = await send(request(receiver.url), 5_000);
-    assert.deepEqual(outcome, { answered: { status: 200, location: null, retryAfter: null, body: "a\ufffd\0" } });
+    assert.deepEqual(outcome, {
+      answered: { status: 200, location: null, retryAfter: null, body: "a\ufffd\0" },
+    });
   });
 });

@@ -5,13 +5,13 @@
  */
 
 import postgres from "postgres";
-import { retryDelaysMs } from "../../functions/_shared/core.ts";
+import { type ClaimedRow, readSettings } from "../../functions/_shared/core.ts";
 import { createStore, type Store } from "../../functions/_shared/store.ts";
 
 export interface TestDatabase {
   url: string;
   sql: postgres.Sql;
-  /** A store with the test's lease and delays. */
+  /** A store with the test's lease and the default settings. */
   store: Store;
 }
 
@@ -31,7 +31,7 @@ export function databaseTest(name: string, body: (database: TestDatabase) => Pro
       await body({
         url: url.href,
         sql,
-        store: createStore(sql, { leaseMs: LEASE_MS, retryDelaysMs: [...retryDelaysMs()] }),
+        store: createStore(sql, { ...readSettings(() => undefined), leaseMs: LEASE_MS }),
       });
     } finally {
       await sql.end();
@@ -107,4 +107,10 @@ export async function age(sql: postgres.Sql, interval: string): Promise<void> {
   await sql`
     update public.webhook_deliveries set last_attempt_at = last_attempt_at - ${interval}::text::interval
     where status = 'pending'`;
+}
+
+/** Claims up to `limit` rows, whatever endpoint they are for. */
+export async function claim({ store }: Pick<TestDatabase, "store">, limit: number): Promise<ClaimedRow[]> {
+  const endpoints = await store.endpoints();
+  return await store.claim(limit, endpoints.map(({ id }) => ({ id, most: limit, under_way: 0 })));
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { SECRET_KEY } from "./runtime.ts";
+import { SECRET_KEY, TEST_VARIABLES } from "./runtime.ts";
 
 export interface FunctionProcess {
   /** Calls it with a key; rejects if the process ends meanwhile. */
@@ -30,6 +30,7 @@ export async function startFunction(
       SUPABASE_SECRET_KEYS: JSON.stringify({ default: SECRET_KEY }),
       NO_COLOR: "1",
       PORT: "0",
+      ...TEST_VARIABLES,
       ...variables,
     },
     stdout: "piped",

@@ -10,6 +10,13 @@ import type { TestDatabase } from "./database.ts";
 export const SECRET_KEY = "sb_secret_for-tests-only";
 export const SERVICE_ROLE_KEY = "a-service-role-key-for-tests-only";
 
+/** Receivers are on loopback; delays are exact; a call ends rather than to wait for the next attempt. */
+export const TEST_VARIABLES = {
+  WEBHOOK_ALLOWED_ADDRESSES: "127.0.0.0/8,::1",
+  WEBHOOK_RETRY_JITTER: "0",
+  WEBHOOK_RETRY_WAIT: "0s",
+};
+
 export function testRuntime(
   database: Pick<TestDatabase, "url" | "store">,
   variables: Record<string, string> = {},
@@ -18,6 +25,7 @@ export function testRuntime(
     SUPABASE_DB_URL: database.url,
     SUPABASE_SECRET_KEYS: JSON.stringify({ default: SECRET_KEY }),
     SUPABASE_SERVICE_ROLE_KEY: SERVICE_ROLE_KEY,
+    ...TEST_VARIABLES,
     ...variables,
   };
   return { ...createRuntime("test", (name) => all[name]), log: () => {}, store: () => database.store };

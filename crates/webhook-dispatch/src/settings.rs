@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 use webhook_backoff::{BreakerPolicy, Rate, RetryPolicy};
+use webhook_protocol::AllowedAddresses;
 
 use crate::variables::{RATE_FORM, Reader, parse_bytes, parse_rate, parse_schedule};
 
@@ -31,6 +32,8 @@ pub struct Settings {
     pub retry_wait_ms: u64,
     /// `WEBHOOK_CLOSE_LOOKBACK`: how old an expiry may be to be closed still.
     pub close_lookback_ms: u64,
+    /// `WEBHOOK_ALLOWED_ADDRESSES`: what may be called beside public addresses.
+    pub allowed_addresses: AllowedAddresses,
 }
 
 /// A variable that is not as it should be. The setting keeps the value that `used` shows.
@@ -61,6 +64,7 @@ impl Default for Settings {
             time_budget_ms: 50_000,
             retry_wait_ms: 3_000,
             close_lookback_ms: 24 * 3_600_000,
+            allowed_addresses: AllowedAddresses::default(),
         }
     }
 }
@@ -111,6 +115,7 @@ impl Settings {
                 60_000,
                 90 * 86_400_000,
             ),
+            allowed_addresses: allowed_addresses(&mut reader),
         };
         let shortest = settings.request_timeout_ms + LEASE_MARGIN_MS;
         if settings.lease_ms < shortest {
@@ -128,6 +133,15 @@ impl Settings {
     pub(crate) fn most_timeout_ms(&self) -> u64 {
         self.lease_ms.saturating_sub(LEASE_MARGIN_MS).min(MOST_REQUEST_TIMEOUT_MS)
     }
+}
+
+fn allowed_addresses<F: Fn(&str) -> Option<String>>(reader: &mut Reader<F>) -> AllowedAddresses {
+    let name = "WEBHOOK_ALLOWED_ADDRESSES";
+    let (allowed, errors) = AllowedAddresses::parse(&reader.text(name).unwrap_or_default());
+    for error in errors {
+        reader.wrong(name, &error.entry, error.expected.to_string(), "the other entries".to_owned());
+    }
+    allowed
 }
 
 const MOST_REQUEST_TIMEOUT_MS: u64 = 120_000;
@@ -218,6 +232,19 @@ mod tests {
                 r#"WEBHOOK_RATE_LIMIT: expected none or a rate like 10/s, 600/m or 1000/h, from 1 to 1000000, got "10"; using none"#,
                 r#"WEBHOOK_REQUEST_TIMEOUT: expected a time like 500ms, 10s, 5m, 2h or 1d, from 100ms to 120000ms, got "10"; using 10000ms"#,
                 r#"WEBHOOK_MAX_PAYLOAD: expected a size like 256KiB or 1MiB, from 1KiB to 16MiB, got "1MB"; using 1MiB"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn allowed_addresses_are_read_and_a_wrong_entry_opens_nothing() {
+        let (settings, errors) = read(&[("WEBHOOK_ALLOWED_ADDRESSES", "127.0.0.0/8, 10.0.0.1/8")]);
+        assert!(settings.allowed_addresses.covers_address([127, 0, 0, 1].into()));
+        assert!(!settings.allowed_addresses.covers_address([10, 0, 0, 1].into()));
+        assert_eq!(
+            errors,
+            [
+                r#"WEBHOOK_ALLOWED_ADDRESSES: expected 10.0.0.0/8 or 10.0.0.1/32, got "10.0.0.1/8"; using the other entries"#
             ]
         );
     }

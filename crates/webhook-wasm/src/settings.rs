@@ -5,6 +5,7 @@ use tsify::{Ts, Tsify};
 use wasm_bindgen::{JsCast, prelude::*};
 use webhook_backoff as backoff;
 use webhook_dispatch as dispatch;
+use webhook_protocol::AllowedAddresses;
 
 use crate::error::{shape_error, whole};
 
@@ -58,6 +59,8 @@ pub struct Settings {
     retry_wait_ms: f64,
     /// How old an expiry may be to be closed still.
     close_lookback_ms: f64,
+    /// What may be called beside public addresses: the text for an `AddressPolicy`.
+    allowed_addresses: String,
     /// A line for each variable that is wrong and whose default is used instead.
     errors: Vec<String>,
 }
@@ -66,8 +69,8 @@ pub struct Settings {
 #[wasm_bindgen(js_name = readSettings)]
 pub fn read_settings(variable: VariableLookup) -> Result<Ts<Settings>, JsValue> {
     let variable: js_sys::Function = JsValue::from(variable).unchecked_into();
-    let (settings, errors) =
-        dispatch::Settings::read(|name| variable.call1(&JsValue::UNDEFINED, &name.into()).ok()?.as_string());
+    let lookup = |name: &str| variable.call1(&JsValue::UNDEFINED, &name.into()).ok()?.as_string();
+    let (settings, errors) = dispatch::Settings::read(lookup);
     let settings = Settings {
         retry_delays_ms: settings.retry.schedule.delays_ms().iter().map(|delay| *delay as f64).collect(),
         max_attempts: settings.retry.max_attempts,
@@ -84,6 +87,7 @@ pub fn read_settings(variable: VariableLookup) -> Result<Ts<Settings>, JsValue> 
         time_budget_ms: settings.time_budget_ms as f64,
         retry_wait_ms: settings.retry_wait_ms as f64,
         close_lookback_ms: settings.close_lookback_ms as f64,
+        allowed_addresses: lookup("WEBHOOK_ALLOWED_ADDRESSES").unwrap_or_default(),
         errors: errors.iter().map(ToString::to_string).collect(),
     };
     settings.into_ts().map_err(shape_error)
@@ -124,6 +128,7 @@ impl TryFrom<Settings> for dispatch::Settings {
             time_budget_ms: whole(settings.time_budget_ms, "timeBudgetMs")?,
             retry_wait_ms: whole(settings.retry_wait_ms, "retryWaitMs")?,
             close_lookback_ms: whole(settings.close_lookback_ms, "closeLookbackMs")?,
+            allowed_addresses: AllowedAddresses::parse(&settings.allowed_addresses).0,
         })
     }
 }

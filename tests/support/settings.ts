@@ -1,0 +1,16 @@
+/**
+ * Settings for tests: the defaults, but for jitter and for what a test says.
+ *
+ * @module
+ */
+
+import { readSettings, type Settings } from "../../functions/_shared/core.ts";
+
+export function testSettings(settings: Partial<Settings> = {}): Settings {
+  return {
+    ...readSettings(() => undefined),
+    jitterPercent: 0,
+    allowedAddresses: "127.0.0.0/8,::1",
+    ...settings,
+  };
+}
