@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 use webhook_backoff::{Outcome, RetryPolicy};
 use webhook_payload::{EnvelopeError, SpanId, StoredPayload, render, traceparent};
-use webhook_protocol::{HttpRequest, HttpTarget, HttpUrlParser, Message, Protocol, Target, TargetError};
+use webhook_protocol::{
+    HttpRequest, HttpRequestError, HttpTarget, HttpUrlParser, Message, Protocol, Target, TargetError,
+};
 use webhook_signing::{SecretKey, Secrets, body_signature, standard_signature};
 
 use crate::{
@@ -88,6 +90,9 @@ pub enum Refusal {
     /// The payload makes no envelope.
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
+    /// Some of its text cannot stand in a request.
+    #[error(transparent)]
+    Request(#[from] HttpRequestError),
 }
 
 /// An endpoint, read once for all its rows of a claim: its target, or why it has none.
@@ -151,7 +156,7 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         Ok(Batch {
             endpoint_id: endpoint.id.clone(),
             attempts: vec![AttemptRef { delivery_id: row.id.clone(), attempt: row.attempt }],
-            request: HttpRequest::new(target, &message),
+            request: HttpRequest::new(target, &message)?,
             timeout_ms: self.request_timeout_ms,
         })
     }
@@ -187,7 +192,7 @@ fn refused(row: &ClaimedDelivery, refusal: &Refusal) -> RowUpdate {
 
 #[cfg(test)]
 mod tests {
-    use webhook_protocol::NativeUrlParser;
+    use webhook_protocol::{NativeUrlParser, header_fields};
     use webhook_signing::{Received, verify, verify_body_signature};
 
     use super::*;
@@ -221,7 +226,7 @@ mod tests {
     }
 
     fn header<'a>(batch: &'a Batch, name: &str) -> Option<&'a str> {
-        batch.request.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+        header_fields(&batch.request.head).find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     #[test]
@@ -267,6 +272,7 @@ mod tests {
             row(Some(Endpoint { id: "bad".to_owned(), ..endpoint("example.com", None) })),
             row(Some(Endpoint { id: "sqs".to_owned(), ..endpoint("sqs://queue", None) })),
             ClaimedDelivery { payload: "{".to_owned(), ..row(Some(endpoint("https://a.example/", None))) },
+            ClaimedDelivery { id: "a\r\nX: y".to_owned(), ..row(Some(endpoint("https://a.example/", None))) },
             ClaimedDelivery { attempt: 11, ..row(Some(endpoint("https://a.example/", None))) },
             row(Some(endpoint("https://a.example/", None))),
         ];
@@ -281,12 +287,13 @@ mod tests {
                 "not sent: url: has no scheme; expected it to begin with http://, https://, sqs://, pubsub:// or kafka://",
                 "not sent: url: this version delivers over http and https only, not over sqs",
                 "not sent: payload: expected JSON, got a syntax error at line 1, column 1",
+                "not sent: request: the header webhook-id holds control characters or bytes beyond ASCII",
                 "not sent: used up its 10 attempts",
             ]
         );
         assert!(plan.refused.iter().all(|update| update.disposition == Disposition::Exhausted));
         let attempts: Vec<u32> = plan.refused.iter().map(|update| update.attempt).collect();
-        assert_eq!(attempts, [2, 2, 2, 2, 2, 11]);
+        assert_eq!(attempts, [2, 2, 2, 2, 2, 2, 11]);
         assert_eq!(plan.batches.len(), 1);
     }
 }

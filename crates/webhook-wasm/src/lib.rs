@@ -8,6 +8,7 @@ pub mod dispatcher;
 mod error;
 pub mod events;
 pub mod health;
+pub mod http1;
 pub mod settings;
 pub mod signing;
 pub mod target;
