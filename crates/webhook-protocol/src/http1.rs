@@ -32,8 +32,8 @@ pub struct Answer {
     /// The connection can carry another request: the answer was read to its end, nothing came after it, and the
     /// receiver does not close.
     pub reusable: bool,
-    /// All headers in their order, names in lower case.
-    pub headers: Vec<(String, String)>,
+    /// The status line and the headers, up to and with the empty line, for [`crate::header_fields`].
+    pub head: String,
 }
 
 /// Why what came in is no answer. Completes a sentence whose subject is the receiver.
@@ -55,10 +55,10 @@ pub enum AnswerError {
         start: String,
     },
     /// More than [`MOST_HEAD_BYTES`] before the body.
-    #[error("answered with more than {MOST_HEAD_BYTES} bytes of headers")]
+    #[error("answered with more than 16384 bytes of headers")]
     HeadTooLong,
     /// More than [`MOST_HEADERS`].
-    #[error("answered with more than {MOST_HEADERS} headers")]
+    #[error("answered with more than 100 headers")]
     TooManyHeaders,
     /// `Content-Length` is no number, or there are several that differ.
     #[error("answered with a wrong Content-Length")]
@@ -97,8 +97,9 @@ pub fn read_answer(bytes: &[u8], is_closed: bool) -> Result<Option<Answer>, Answ
         let room = MOST_HEAD_BYTES.saturating_sub(used);
         let mut slots = [EMPTY_HEADER; MOST_HEADERS];
         let mut head = Response::new(&mut slots);
+        let text;
         match head.parse(rest.get(..room).unwrap_or(rest)) {
-            Ok(Status::Complete(length)) => rest = rest.get(length..).unwrap_or_default(),
+            Ok(Status::Complete(length)) => text = rest.get(..length).unwrap_or_default(),
             Ok(Status::Partial) if rest.len() >= room => return Err(AnswerError::HeadTooLong),
             Ok(Status::Partial) if !is_closed => return Ok(None),
             Ok(Status::Partial) if bytes.is_empty() => return Err(AnswerError::NoAnswer),
@@ -106,24 +107,26 @@ pub fn read_answer(bytes: &[u8], is_closed: bool) -> Result<Option<Answer>, Answ
             Err(Error::TooManyHeaders) => return Err(AnswerError::TooManyHeaders),
             Err(error) => return Err(not_http(&error, rest)),
         }
+        rest = rest.get(text.len()..).unwrap_or_default();
         match head.code.unwrap_or_default() {
-            ..100 => return Err(not_http(&Error::Status, rest)),
+            ..100 => return Err(not_http(&Error::Status, text)),
             // Interim: the answer follows. 101 is final, as it ends HTTP on this connection; nobody has asked for it.
             100 | 102..200 => {}
-            status => return answer(status, &head, rest, is_closed),
+            status => return answer(status, &head, text, rest, is_closed),
         }
     }
 }
 
-/// The answer with this head, if `rest` holds enough of its body.
+/// The answer with this head, which is `text`, if `rest` holds enough of its body.
 fn answer(
     status: u16,
     head: &Response<'_, '_>,
+    text: &[u8],
     rest: &[u8],
     is_closed: bool,
 ) -> Result<Option<Answer>, AnswerError> {
-    let framing = framing(status, head)?;
-    let Body { bytes, end } = Body::read(framing, rest)?;
+    let fields = Fields::read(head);
+    let Body { bytes, end } = Body::read(fields.framing(status)?, rest)?;
     if end == End::ToCome && !is_closed {
         return Ok(None);
     }
@@ -131,64 +134,83 @@ fn answer(
     let is_cut = !matches!(end, End::After(_));
     Ok(Some(Answer {
         status,
-        location: first(head, "location"),
-        retry_after: first(head, "retry-after"),
         body: body::text(&bytes, is_cut),
-        reusable: is_read && !is_closed && keeps_alive(status, head),
-        headers: head.headers.iter().map(|header| (header.name.to_ascii_lowercase(), text(header))).collect(),
+        reusable: is_read && !is_closed && head.version == Some(1) && fields.keep_alive(status),
+        location: fields.location,
+        retry_after: fields.retry_after,
+        head: body::text(text, false),
     }))
 }
 
-/// Where the body ends: RFC 9112, section 6.3.
-fn framing(status: u16, head: &Response<'_, '_>) -> Result<Framing, AnswerError> {
-    if matches!(status, 101 | 204 | 304) {
-        return Ok(Framing::Empty);
+/// The headers that matter.
+#[derive(Default)]
+struct Fields<'a> {
+    location: Option<String>,
+    retry_after: Option<String>,
+    /// Each `Content-Length`.
+    lengths: Vec<&'a [u8]>,
+    /// Each `Transfer-Encoding`.
+    codings: Vec<&'a [u8]>,
+    closes: bool,
+}
+
+impl<'a> Fields<'a> {
+    fn read(head: &Response<'_, 'a>) -> Fields<'a> {
+        let mut fields = Fields::default();
+        for Header { name, value } in head.headers.iter() {
+            match name.to_ascii_lowercase().as_str() {
+                "location" if fields.location.is_none() => fields.location = Some(body::text(value, false)),
+                "retry-after" if fields.retry_after.is_none() => {
+                    fields.retry_after = Some(body::text(value, false));
+                }
+                "content-length" => fields.lengths.extend(entries(value)),
+                "transfer-encoding" => fields.codings.extend(entries(value)),
+                "connection" => {
+                    fields.closes |=
+                        entries(value).iter().any(|option| option.eq_ignore_ascii_case(b"close"));
+                }
+                _ => {}
+            }
+        }
+        fields
     }
-    // A coding comes before a length that contradicts it, and only the last coding says where the body ends.
-    if let Some(coding) = list(head, "transfer-encoding").last() {
-        let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
-        return Ok(if is_chunked { Framing::Chunked } else { Framing::UntilClosed });
+
+    /// Where the body ends: RFC 9112, section 6.3.
+    fn framing(&self, status: u16) -> Result<Framing, AnswerError> {
+        if matches!(status, 101 | 204 | 304) {
+            return Ok(Framing::Empty);
+        }
+        // A coding counts before a length that contradicts it, and only the last coding says where the body ends.
+        if let Some(coding) = self.codings.last() {
+            let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
+            return Ok(if is_chunked { Framing::Chunked } else { Framing::UntilClosed });
+        }
+        let Some((length, others)) = self.lengths.split_first() else { return Ok(Framing::UntilClosed) };
+        if length.is_empty() || others.iter().any(|other| other != length) {
+            return Err(AnswerError::ContentLength);
+        }
+        let length = length.iter().try_fold(0_u64, |length, digit| {
+            let digit = char::from(*digit).to_digit(10)?;
+            length.checked_mul(10)?.checked_add(digit.into())
+        });
+        length.map(Framing::Length).ok_or(AnswerError::ContentLength)
     }
-    let mut lengths = list(head, "content-length");
-    let Some(length) = lengths.next() else { return Ok(Framing::UntilClosed) };
-    if lengths.any(|other| other != length) || !length.iter().all(u8::is_ascii_digit) {
-        return Err(AnswerError::ContentLength);
+
+    /// Whether another request may follow an answer that was read to its end. Where its framing is doubtful, the
+    /// receiver may see the end elsewhere.
+    fn keep_alive(&self, status: u16) -> bool {
+        let is_clear = match status {
+            101 => false,
+            204 | 304 => self.codings.is_empty() && self.lengths.iter().all(|length| *length == b"0"),
+            _ => self.codings.len() + self.lengths.len() == 1,
+        };
+        is_clear && !self.closes
     }
-    let length = str::from_utf8(length).ok().and_then(|digits| digits.parse().ok());
-    length.map(Framing::Length).ok_or(AnswerError::ContentLength)
 }
 
-/// Whether another request may follow an answer that was read to its end. Where its framing is doubtful, another
-/// implementation could see the end elsewhere.
-fn keeps_alive(status: u16, head: &Response<'_, '_>) -> bool {
-    let mut lengths = list(head, "content-length");
-    let codings = list(head, "transfer-encoding").count();
-    let is_clear = match status {
-        101 => false,
-        204 | 304 => codings == 0 && lengths.all(|length| length == b"0"),
-        _ => codings + lengths.count() == 1,
-    };
-    is_clear
-        && head.version == Some(1)
-        && !list(head, "connection").any(|option| option.eq_ignore_ascii_case(b"close"))
-}
-
-/// The values of all headers with this name.
-fn values<'a>(head: &'a Response<'_, '_>, name: &'static str) -> impl Iterator<Item = &'a Header<'a>> {
-    head.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name))
-}
-
-fn first(head: &Response<'_, '_>, name: &'static str) -> Option<String> {
-    values(head, name).next().map(text)
-}
-
-/// The entries of all headers with this name, whose values are lists divided by commas.
-fn list<'a>(head: &'a Response<'_, '_>, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
-    values(head, name).flat_map(|header| header.value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
-}
-
-fn text(header: &Header<'_>) -> String {
-    String::from_utf8_lossy(header.value).into_owned()
+/// The entries of a list divided by commas.
+fn entries(value: &[u8]) -> Vec<&[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).collect()
 }
 
 fn not_http(error: &Error, rest: &[u8]) -> AnswerError {

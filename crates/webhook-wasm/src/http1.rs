@@ -21,8 +21,8 @@ pub struct Answer {
     body: String,
     /// The connection can carry another request.
     reusable: bool,
-    /// Names in lower case, and values; null unless they were asked for.
-    headers: Option<Vec<(String, String)>>,
+    /// The status line and the headers, for `headerFields`; null unless it was asked for.
+    head: Option<String>,
 }
 
 /// Reads an answer from all that has come in since its request was sent; `undefined` asks for more. With `isClosed`
@@ -34,7 +34,7 @@ pub struct Answer {
 pub fn read_answer(
     bytes: &[u8],
     #[wasm_bindgen(js_name = isClosed)] is_closed: bool,
-    #[wasm_bindgen(js_name = withHeaders)] with_headers: bool,
+    #[wasm_bindgen(js_name = withHead)] with_head: bool,
 ) -> Result<Option<Ts<Answer>>, JsValue> {
     let answer = protocol::read_answer(bytes, is_closed)
         .map_err(|error| js_error("AnswerError", error.code(), &error.to_string()))?;
@@ -45,24 +45,19 @@ pub fn read_answer(
         retry_after: answer.retry_after,
         body: answer.body,
         reusable: answer.reusable,
-        headers: with_headers.then_some(answer.headers),
+        head: with_head.then_some(answer.head),
     };
     answer.into_ts().map(Some).map_err(shape_error)
 }
 
-/// A header's name and value.
-#[derive(Serialize, Tsify)]
-pub struct HeaderField(String, String);
-
-/// The headers of a request's `head`, in their order.
+/// Names and values.
 #[derive(Serialize, Tsify)]
 #[serde(transparent)]
-pub struct HeaderFields(Vec<HeaderField>);
+pub struct HeaderFields(Vec<(String, String)>);
 
-/// Takes a request's `head` apart, to show it.
+/// Takes a request's or an answer's head apart, to show it: its headers in their order.
 #[wasm_bindgen(js_name = headerFields)]
 pub fn header_fields(head: &str) -> Result<Ts<HeaderFields>, JsValue> {
-    let fields = protocol::header_fields(head);
-    let fields = fields.map(|(name, value)| HeaderField(name.to_owned(), value.to_owned())).collect();
-    HeaderFields(fields).into_ts().map_err(shape_error)
+    let fields = protocol::header_fields(head).map(|(name, value)| (name.to_owned(), value.to_owned()));
+    HeaderFields(fields.collect()).into_ts().map_err(shape_error)
 }

@@ -114,18 +114,28 @@ fn trailers(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// A body as text. Where it is cut, the cut may have gone through a character: what is left of that goes, too.
+/// Bytes as text: what is no UTF-8 is replaced. Where they are cut, the cut may have gone through a character: what is
+/// left of that is dropped.
 pub(super) fn text(bytes: &[u8], is_cut: bool) -> String {
-    let whole = match bytes.utf8_chunks().last() {
-        Some(last) if is_cut && is_begun(last.invalid()) => {
-            bytes.get(..bytes.len().saturating_sub(last.invalid().len())).unwrap_or(bytes)
+    let mut text = String::with_capacity(bytes.len());
+    let mut chunks = bytes.utf8_chunks().peekable();
+    while let Some(chunk) = chunks.next() {
+        text.push_str(chunk.valid());
+        let is_left_over = is_cut && chunks.peek().is_none() && is_begun(chunk.invalid());
+        if !chunk.invalid().is_empty() && !is_left_over {
+            text.push(char::REPLACEMENT_CHARACTER);
         }
-        _ => bytes,
-    };
-    String::from_utf8_lossy(whole).into_owned()
+    }
+    text
 }
 
-/// Whether bytes that are no character could be the start of one.
-fn is_begun(bytes: &[u8]) -> bool {
-    str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
+/// Whether bytes that are no character are the start of one.
+fn is_begun(invalid: &[u8]) -> bool {
+    let whole = match invalid.first() {
+        Some(0xc2..=0xdf) => 2,
+        Some(0xe0..=0xef) => 3,
+        Some(0xf0..=0xf4) => 4,
+        _ => 0,
+    };
+    invalid.len() < whole
 }
