@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 use webhook_backoff::Outcome;
 use webhook_payload::{EnvelopeError, SpanId, StoredPayload, render, traceparent};
-use webhook_protocol::{HttpRequest, HttpTarget, HttpUrlParser, Message, Protocol, Target, TargetError};
+use webhook_protocol::{
+    AddressError, AddressPolicy, HttpRequest, HttpRequestError, HttpTarget, HttpUrlParser, Message, Protocol,
+    Target, TargetError,
+};
 use webhook_signing::{SecretKey, Secrets, body_signature, standard_signature};
 
 use crate::{
@@ -87,6 +90,9 @@ pub enum Refusal {
     /// The endpoint's URL is wrong.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// The endpoint's URL names an address that is not called.
+    #[error(transparent)]
+    Address(#[from] AddressError),
     /// The endpoint's URL names a protocol that is known and not delivered over.
     #[error("url: this version delivers over http and https only, not over {0}")]
     Protocol(Protocol),
@@ -101,6 +107,9 @@ pub enum Refusal {
     /// The payload makes no envelope.
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
+    /// Some of its text cannot stand in a request.
+    #[error(transparent)]
+    Request(#[from] HttpRequestError),
 }
 
 /// An endpoint, read once for all its rows of a claim: its target, or why it has none.
@@ -189,7 +198,7 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         Ok(Batch {
             endpoint_id: endpoint.id.clone(),
             attempts: vec![AttemptRef { delivery_id: row.id.clone(), attempt: row.attempt }],
-            request: HttpRequest::new(target, &message),
+            request: HttpRequest::new(target, &message)?,
             timeout_ms: options.timeout_ms,
         })
     }
@@ -206,7 +215,11 @@ impl<U: HttpUrlParser> Dispatcher<U> {
             return Err(Refusal::EndpointInactive);
         }
         match Target::parse(&endpoint.url, &self.http_urls)? {
-            Target::Http(http) => Ok((http, EndpointOptions::read(&endpoint.url, &self.settings)?)),
+            Target::Http(http) => {
+                // Names are resolved, and judged once more, by whoever connects.
+                AddressPolicy::new(self.settings.allowed_addresses.clone()).judge_host(&http.host)?;
+                Ok((http, EndpointOptions::read(&endpoint.url, &self.settings)?))
+            }
             other => Err(Refusal::Protocol(other.protocol())),
         }
     }
@@ -225,7 +238,7 @@ fn refused(row: &ClaimedDelivery, refusal: &Refusal) -> RowUpdate {
 
 #[cfg(test)]
 mod tests {
-    use webhook_protocol::NativeUrlParser;
+    use webhook_protocol::{NativeUrlParser, header_fields};
     use webhook_signing::{Received, verify, verify_body_signature};
 
     use super::*;
@@ -261,7 +274,7 @@ mod tests {
     }
 
     fn header<'a>(batch: &'a Batch, name: &str) -> Option<&'a str> {
-        batch.request.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+        header_fields(&batch.request.head).find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     #[test]
@@ -320,6 +333,8 @@ mod tests {
             },
             ClaimedDelivery { payload: None, ..row(Some(endpoint("https://a.example/", None))) },
             row(Some(Endpoint { id: "option".to_owned(), ..endpoint("https://a.example/#rat=1/s", None) })),
+            ClaimedDelivery { id: "a\r\nX: y".to_owned(), ..row(Some(endpoint("https://a.example/", None))) },
+            row(Some(Endpoint { id: "inside".to_owned(), ..endpoint("http://0x7f.1/", None) })),
             ClaimedDelivery { attempt: 17, ..row(Some(endpoint("https://a.example/", None))) },
             row(Some(endpoint("https://a.example/", None))),
         ];
@@ -336,12 +351,14 @@ mod tests {
                 "not sent: payload: expected JSON, got a syntax error at line 1, column 1",
                 "not sent: payload: has more than the 1048576 bytes that are sent; make it smaller or raise WEBHOOK_MAX_PAYLOAD",
                 "not sent: url: unknown option \"rat\"; known: rate, timeout, concurrency",
+                "not sent: request: the header webhook-id holds control characters or bytes beyond ASCII",
+                "not sent: url: 127.0.0.1 is a loopback address and is not called; a self-hoster can allow it by WEBHOOK_ALLOWED_ADDRESSES=127.0.0.1/32",
                 "not sent: all its 16 attempts are used up, and the last one had no outcome",
             ]
         );
         assert!(plan.refused.iter().all(|update| update.disposition == Disposition::Exhausted));
         let attempts: Vec<u32> = plan.refused.iter().map(|update| update.attempt).collect();
-        assert_eq!(attempts, [2, 2, 2, 2, 2, 2, 2, 17]);
+        assert_eq!(attempts, [2, 2, 2, 2, 2, 2, 2, 2, 2, 17]);
         assert_eq!(plan.batches.len(), 1);
     }
 }

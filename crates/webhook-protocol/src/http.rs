@@ -1,12 +1,28 @@
 //! HTTP receivers.
 
-use crate::{HttpUrlParser, TargetError};
+use std::fmt::Write;
+
+use thiserror::Error;
+
+use crate::{HttpUrlParser, TargetError, url::default_port};
 
 /// A web server that takes deliveries as POST requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpTarget {
-    /// The URL to call, normalised, without a fragment: HTTP never sends one.
+    /// The URL to call, normalised, without a fragment.
     pub href: String,
+    /// The host as a URL writes it: IPv6 in brackets.
+    pub host: String,
+    /// The port to connect to.
+    pub port: u16,
+    /// Whether the connection is encrypted.
+    pub tls: bool,
+    /// The `Host` header: the port is there only where it is not the scheme's.
+    pub host_header: String,
+    /// What the request line names.
+    pub path_and_query: String,
+    /// What follows `#`: for us, since HTTP never sends it.
+    pub fragment: Option<String>,
 }
 
 impl HttpTarget {
@@ -19,8 +35,20 @@ impl HttpTarget {
         if parsed.has_credentials {
             return Err(TargetError::Credentials);
         }
-        let href = parsed.href.split('#').next().unwrap_or_default().to_owned();
-        Ok(HttpTarget { href })
+        let host_header = if parsed.port == default_port(parsed.tls) {
+            parsed.host.clone()
+        } else {
+            format!("{}:{}", parsed.host, parsed.port)
+        };
+        Ok(HttpTarget {
+            href: parsed.href.split('#').next().unwrap_or_default().to_owned(),
+            host: parsed.host,
+            port: parsed.port,
+            tls: parsed.tls,
+            host_header,
+            path_and_query: parsed.path_and_query,
+            fragment: parsed.fragment,
+        })
     }
 }
 
@@ -43,73 +71,208 @@ pub struct Message<'a> {
     pub user_agent: &'a str,
 }
 
-/// A request, ready to be sent. Redirects are not to be followed.
+/// A request, ready to be sent: `head` and `body` are its bytes. Redirects are not to be followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpRequest {
     /// The URL.
     pub url: String,
     /// Always `POST`.
     pub method: &'static str,
-    /// Names and values in the order of sending.
-    pub headers: Vec<(&'static str, String)>,
-    /// The body: sent as it is.
+    /// Whom to connect to, as a URL writes it: IPv6 in brackets.
+    pub host: String,
+    /// The port to connect to.
+    pub port: u16,
+    /// Whether the connection is encrypted; the certificate has to be `host`'s.
+    pub tls: bool,
+    /// The request line and the headers, up to and with the empty line.
+    pub head: String,
+    /// The body: sent as it is, in UTF-8.
     pub body: String,
+}
+
+/// Why a message makes no request: some of its text would end the line that it stands in and begin one of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum HttpRequestError {
+    /// In the request line.
+    #[error("request: the URL's path or query holds blanks, control characters or bytes beyond ASCII")]
+    Path,
+    /// In a header.
+    #[error("request: the header {name} holds control characters or bytes beyond ASCII")]
+    Header {
+        /// The header's name.
+        name: &'static str,
+    },
 }
 
 impl HttpRequest {
     /// The request that carries a message to a target.
-    pub fn new(target: &HttpTarget, message: &Message<'_>) -> HttpRequest {
-        let mut headers = vec![
-            ("Content-Type", "application/json".to_owned()),
-            ("User-Agent", message.user_agent.to_owned()),
-            ("webhook-id", message.delivery_id.to_owned()),
-            ("webhook-timestamp", message.timestamp_s.to_string()),
-            ("Idempotency-Key", message.delivery_id.to_owned()),
-            ("traceparent", message.traceparent.to_owned()),
+    ///
+    /// It asks for no compression: an answer comes as it is, and there is nothing that could swell when unpacked.
+    ///
+    /// # Errors
+    /// An [`HttpRequestError`] names the text that cannot stand in a request.
+    pub fn new(target: &HttpTarget, message: &Message<'_>) -> Result<HttpRequest, HttpRequestError> {
+        let timestamp = message.timestamp_s.to_string();
+        let length = message.body.len().to_string();
+        let fields = [
+            ("Host", Some(target.host_header.as_str())),
+            ("Content-Type", Some("application/json")),
+            ("User-Agent", Some(message.user_agent)),
+            ("webhook-id", Some(message.delivery_id)),
+            ("webhook-timestamp", Some(&timestamp)),
+            ("Idempotency-Key", Some(message.delivery_id)),
+            ("traceparent", Some(message.traceparent)),
+            ("webhook-signature", message.standard_signature),
+            ("X-Webhook-Signature", message.body_signature),
+            ("Accept", Some("*/*")),
+            ("Content-Length", Some(&length)),
         ];
-        if let Some(signature) = message.standard_signature {
-            headers.push(("webhook-signature", signature.to_owned()));
+        let path = &target.path_and_query;
+        if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(HttpRequestError::Path);
         }
-        if let Some(signature) = message.body_signature {
-            headers.push(("X-Webhook-Signature", signature.to_owned()));
+        let mut head = String::with_capacity(768);
+        // Writing to a String does not fail.
+        let _ = write!(head, "POST {path} HTTP/1.1\r\n");
+        for (name, value) in fields {
+            let Some(value) = value else { continue };
+            if !value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+                return Err(HttpRequestError::Header { name });
+            }
+            let _ = write!(head, "{name}: {value}\r\n");
         }
-        HttpRequest { url: target.href.clone(), method: "POST", headers, body: message.body.to_owned() }
+        head.push_str("\r\n");
+        Ok(HttpRequest {
+            url: target.href.clone(),
+            method: "POST",
+            host: target.host.clone(),
+            port: target.port,
+            tls: target.tls,
+            head,
+            body: message.body.to_owned(),
+        })
     }
+}
+
+/// The names and values of a request's or an answer's head, in their order.
+pub fn header_fields(head: &str) -> impl Iterator<Item = (&str, &str)> {
+    head.split('\n').skip(1).filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
 
-    fn names(message: &Message<'_>) -> Vec<&'static str> {
-        let target = HttpTarget { href: "https://a.example/".to_owned() };
-        HttpRequest::new(&target, message).headers.into_iter().map(|(name, _)| name).collect()
+    use super::*;
+    use crate::{NativeUrlParser, Target};
+
+    const UNSIGNED: Message<'_> = Message {
+        body: "{\"é\":1}",
+        delivery_id: "d",
+        timestamp_s: 1,
+        traceparent: "t",
+        body_signature: None,
+        standard_signature: None,
+        user_agent: "u/1",
+    };
+
+    fn target(url: &str) -> HttpTarget {
+        match Target::parse(url, &NativeUrlParser) {
+            Ok(Target::Http(target)) => target,
+            other => panic!("{url}: {other:?}"),
+        }
+    }
+
+    fn head(url: &str, message: &Message<'_>) -> Result<String, HttpRequestError> {
+        HttpRequest::new(&target(url), message).map(|request| request.head)
+    }
+
+    #[test]
+    fn a_request_is_these_bytes() {
+        let signed =
+            Message { body_signature: Some("sha256=ab"), standard_signature: Some("v1,x v1,y"), ..UNSIGNED };
+        let request = HttpRequest::new(&target("https://A.example:8443/hook?a=b#c"), &signed).unwrap();
+        assert_eq!(
+            request.head,
+            "POST /hook?a=b HTTP/1.1\r\n\
+             Host: a.example:8443\r\n\
+             Content-Type: application/json\r\n\
+             User-Agent: u/1\r\n\
+             webhook-id: d\r\n\
+             webhook-timestamp: 1\r\n\
+             Idempotency-Key: d\r\n\
+             traceparent: t\r\n\
+             webhook-signature: v1,x v1,y\r\n\
+             X-Webhook-Signature: sha256=ab\r\n\
+             Accept: */*\r\n\
+             Content-Length: 8\r\n\r\n"
+        );
+        assert_eq!((request.host.as_str(), request.port, request.tls), ("a.example", 8443, true));
+        assert_eq!(request.url, "https://a.example:8443/hook?a=b");
+        assert_eq!(request.body, UNSIGNED.body);
     }
 
     #[test]
     fn an_unsigned_request_has_all_headers_but_the_signatures() {
-        let unsigned = Message {
-            body: "{}",
-            delivery_id: "d",
-            timestamp_s: 1,
-            traceparent: "t",
-            body_signature: None,
-            standard_signature: None,
-            user_agent: "u",
-        };
-        let plain = [
-            "Content-Type",
-            "User-Agent",
-            "webhook-id",
-            "webhook-timestamp",
-            "Idempotency-Key",
-            "traceparent",
-        ];
-        assert_eq!(names(&unsigned), plain);
-        let signed = Message { body_signature: Some("sha256="), standard_signature: Some("v1,"), ..unsigned };
+        let head = head("http://[::1]/", &UNSIGNED).unwrap();
+        let fields: Vec<(&str, &str)> = header_fields(&head).collect();
         assert_eq!(
-            names(&signed),
-            [plain.as_slice(), &["webhook-signature", "X-Webhook-Signature"]].concat()
+            fields,
+            [
+                ("Host", "[::1]"),
+                ("Content-Type", "application/json"),
+                ("User-Agent", "u/1"),
+                ("webhook-id", "d"),
+                ("webhook-timestamp", "1"),
+                ("Idempotency-Key", "d"),
+                ("traceparent", "t"),
+                ("Accept", "*/*"),
+                ("Content-Length", "8"),
+            ]
         );
+    }
+
+    #[test]
+    fn a_target_keeps_its_fragment_to_itself() {
+        let target = target("https://a.example/hook?a#rate=10/s");
+        assert_eq!(target.fragment.as_deref(), Some("rate=10/s"));
+        assert_eq!(target.href, "https://a.example/hook?a");
+        assert_eq!(target.path_and_query, "/hook?a");
+        assert_eq!((target.host_header.as_str(), target.port, target.tls), ("a.example", 443, true));
+    }
+
+    #[test]
+    fn no_text_begins_a_line_of_its_own() {
+        for text in ["a\r\nX: y", "a\nb", "a\rb", "a\0b", "a\tb", "\u{7f}", "é"] {
+            let cases = [
+                ("webhook-id", Message { delivery_id: text, ..UNSIGNED }),
+                ("traceparent", Message { traceparent: text, ..UNSIGNED }),
+                ("User-Agent", Message { user_agent: text, ..UNSIGNED }),
+                ("webhook-signature", Message { standard_signature: Some(text), ..UNSIGNED }),
+                ("X-Webhook-Signature", Message { body_signature: Some(text), ..UNSIGNED }),
+            ];
+            for (name, message) in cases {
+                assert_eq!(head("http://a.example/", &message), Err(HttpRequestError::Header { name }));
+            }
+            let made_up = HttpTarget { path_and_query: format!("/{text}"), ..target("http://a.example/") };
+            assert_eq!(HttpRequest::new(&made_up, &UNSIGNED), Err(HttpRequestError::Path));
+            let made_up = HttpTarget { host_header: text.to_owned(), ..target("http://a.example/") };
+            assert_eq!(HttpRequest::new(&made_up, &UNSIGNED), Err(HttpRequestError::Header { name: "Host" }));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_url_makes_a_head_of_as_many_lines(
+            path in "[a-z/.?&=é%\\[\\] \\t\\r\\n\u{0}-\u{20}]{0,24}",
+            delivery_id in "[ -~]{1,40}",
+        ) {
+            let message = Message { delivery_id: &delivery_id, ..UNSIGNED };
+            let head = head(&format!("http://a.example/{path}"), &message).unwrap();
+            prop_assert_eq!(head.matches('\n').count(), 11);
+            prop_assert_eq!(header_fields(&head).count(), 9);
+            prop_assert_eq!(header_fields(&head).nth(3), Some(("webhook-id", delivery_id.trim())));
+        }
     }
 }

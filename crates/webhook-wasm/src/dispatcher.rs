@@ -49,13 +49,18 @@ pub struct AttemptRef {
     attempt: u32,
 }
 
-/// An HTTP request, ready to be sent. Redirects are not to be followed.
+/// An HTTP request, ready to be sent: `head` and `body` in UTF-8 are its bytes. Redirects are not to be followed.
 #[derive(Serialize, Tsify)]
 pub struct HttpRequest {
     url: String,
     #[tsify(type = "\"POST\"")]
     method: &'static str,
-    headers: Vec<(&'static str, String)>,
+    /// As a URL writes it: IPv6 in brackets.
+    host: String,
+    port: u16,
+    tls: bool,
+    /// The request line and the headers, up to and with the empty line.
+    head: String,
     body: String,
 }
 
@@ -292,7 +297,10 @@ impl From<dispatch::Batch> for Batch {
             request: HttpRequest {
                 url: request.url,
                 method: request.method,
-                headers: request.headers,
+                host: request.host,
+                port: request.port,
+                tls: request.tls,
+                head: request.head,
                 body: request.body,
             },
             timeout_ms: batch.timeout_ms as f64,

@@ -10,6 +10,7 @@ pub mod dispatcher;
 mod error;
 pub mod events;
 pub mod health;
+pub mod http1;
 pub mod replay;
 pub mod settings;
 pub mod signing;

@@ -5,17 +5,13 @@ use webhook_protocol::{HttpUrl, HttpUrlParser, Protocol, Target, TargetError};
 
 use crate::error::js_error;
 
-/// The runtime's `URL`: what it reads is what `fetch` calls.
+/// The runtime's `URL`.
 #[derive(Clone, Copy)]
 pub(crate) struct RuntimeUrlParser;
 
 impl HttpUrlParser for RuntimeUrlParser {
     fn parse(&self, text: &str) -> Option<HttpUrl> {
-        let url = web_sys::Url::new(text).ok()?;
-        Some(HttpUrl {
-            href: url.href(),
-            has_credentials: !url.username().is_empty() || !url.password().is_empty(),
-        })
+        HttpUrl::from_href(web_sys::Url::new(text).ok()?.href())
     }
 }
 

@@ -1,0 +1,141 @@
+//! The body of an answer.
+
+use std::borrow::Cow;
+
+use httparse::{Status, parse_chunk_size};
+
+use super::{AnswerError, MOST_BODY_BYTES};
+
+/// How a body's end is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// There is no body.
+    Empty,
+    /// After this many bytes.
+    Length(u64),
+    /// By a chunk without data.
+    Chunked,
+    /// By the connection's.
+    UntilClosed,
+}
+
+/// As much of a body as there is and is kept.
+#[derive(Debug)]
+pub(super) struct Body<'a> {
+    pub(super) bytes: Cow<'a, [u8]>,
+    pub(super) end: End,
+}
+
+/// Where a body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// After so many bytes on the wire.
+    After(usize),
+    /// Beyond what has come in.
+    ToCome,
+    /// Beyond what is kept.
+    Cut,
+}
+
+impl<'a> Body<'a> {
+    /// `rest` is what has come in after the head.
+    pub(super) fn read(framing: Framing, rest: &'a [u8]) -> Result<Body<'a>, AnswerError> {
+        Ok(match framing {
+            Framing::Empty => Body { bytes: Cow::Borrowed(&[]), end: End::After(0) },
+            Framing::Length(length) => Body::plain(rest, length),
+            Framing::UntilClosed => Body::plain(rest, u64::MAX),
+            Framing::Chunked => {
+                let mut bytes = Vec::new();
+                let end = read_chunks(rest, &mut bytes)?;
+                Body { bytes: Cow::Owned(bytes), end }
+            }
+        })
+    }
+
+    fn plain(rest: &'a [u8], length: u64) -> Body<'a> {
+        match usize::try_from(length).ok().filter(|length| *length <= MOST_BODY_BYTES) {
+            Some(length) => match rest.get(..length) {
+                Some(whole) => Body { bytes: Cow::Borrowed(whole), end: End::After(length) },
+                None => Body { bytes: Cow::Borrowed(rest), end: End::ToCome },
+            },
+            None => match rest.get(..MOST_BODY_BYTES) {
+                Some(start) => Body { bytes: Cow::Borrowed(start), end: End::Cut },
+                None => Body { bytes: Cow::Borrowed(rest), end: End::ToCome },
+            },
+        }
+    }
+}
+
+/// Adds the chunks' data to `bytes`, up to what is kept.
+fn read_chunks(rest: &[u8], bytes: &mut Vec<u8>) -> Result<End, AnswerError> {
+    let mut at = rest;
+    loop {
+        // The parser takes a line without digits for a chunk without data.
+        if at.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
+            return Err(AnswerError::Chunks);
+        }
+        let (line, size) = match parse_chunk_size(at) {
+            Ok(Status::Complete(read)) => read,
+            Ok(Status::Partial) => return Ok(End::ToCome),
+            Err(_) => return Err(AnswerError::Chunks),
+        };
+        at = at.get(line..).unwrap_or_default();
+        if size == 0 {
+            let end = trailers(at).map(|length| rest.len().saturating_sub(at.len()).saturating_add(length));
+            return Ok(end.map_or(End::ToCome, End::After));
+        }
+        // No more than what is kept is ever of interest, so that no size is too large to count with.
+        let kept = MOST_BODY_BYTES.saturating_sub(bytes.len());
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let data = at.get(..size).unwrap_or(at);
+        bytes.extend_from_slice(data.get(..kept).unwrap_or(data));
+        if data.len() >= kept {
+            return Ok(End::Cut);
+        }
+        at = at.get(data.len()..).unwrap_or_default();
+        match at {
+            [b'\r', b'\n', next @ ..] if data.len() == size => at = next,
+            [] | [b'\r'] => return Ok(End::ToCome),
+            _ => return Err(AnswerError::Chunks),
+        }
+    }
+}
+
+/// How long the trailers are that end a chunked body, their empty line included, if they are all there. Nobody asks
+/// what they say.
+fn trailers(bytes: &[u8]) -> Option<usize> {
+    let mut length = 0;
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        length += line.len();
+        if matches!(line, b"\n" | b"\r\n") {
+            return Some(length);
+        }
+    }
+    None
+}
+
+/// Bytes as text: what is no UTF-8 is replaced. Where they are cut, the cut may have gone through a character: what is
+/// left of that is dropped.
+pub(super) fn text(bytes: &[u8], is_cut: bool) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    let mut chunks = bytes.utf8_chunks().peekable();
+    while let Some(chunk) = chunks.next() {
+        text.push_str(chunk.valid());
+        let is_left_over = is_cut && chunks.peek().is_none() && is_begun(chunk.invalid());
+        if !chunk.invalid().is_empty() && !is_left_over {
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+    text
+}
+
+/// Whether bytes that are no character are the start of one.
+fn is_begun(invalid: &[u8]) -> bool {
+    let whole = match invalid.first() {
+        Some(0xc2..=0xdf) => 2,
+        Some(0xe0..=0xef) => 3,
+        Some(0xf0..=0xf4) => 4,
+        _ => 0,
+    };
+    invalid.len() < whole
+}
