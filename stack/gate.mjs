@@ -20,7 +20,7 @@ const report = new Report();
 let coreIsBuilt = false;
 
 const PARTS = {
-  async rust() {
+  async rust(_levels, { quick }) {
     const cargo = (name, ...args) => report.step(name, "cargo", args);
     await cargo("Rust is formatted", "fmt", "--all", "--check");
     await cargo(
@@ -49,6 +49,7 @@ const PARTS = {
       ["doc", "--workspace", "--no-deps", "--locked"],
       { env },
     );
+    await fuzzTargets(quick);
   },
 
   async wasm(levels) {
@@ -134,7 +135,7 @@ await run(async () => {
   try {
     for (const name of names) {
       report.part(name);
-      await PARTS[name](levels).catch((error) => report.broke(name, error));
+      await PARTS[name](levels, { quick }).catch((error) => report.broke(name, error));
     }
   } finally {
     await endPostgres();
@@ -152,6 +153,26 @@ function readArguments(args) {
   }
   if (names.length > 0) return { quick, names };
   return { quick, names: quick ? ["rust", "wasm", "functions", "protocols"] : Object.keys(PARTS) };
+}
+
+/** The fuzz targets, a workspace of their own: their seeds always, and that a fuzzer can be built in the full gate. */
+async function fuzzTargets(quick) {
+  const own = ["--manifest-path", "fuzz/Cargo.toml", "--target-dir", "target/fuzz", "--locked"];
+  // The seeds run without libFuzzer, whose runtime is C++.
+  await report.suite(
+    "the fuzz targets' seeds hold",
+    "cargo",
+    ["test", ...own, "--no-default-features"],
+    cargoTestCounts,
+  );
+  if (quick) return;
+  const compilers = [process.env.CXX, "c++", "g++", "clang++"].filter(Boolean);
+  const CXX = compilers.find((name) => spawnSync(name, ["--version"]).status === 0);
+  if (CXX) {
+    await report.step("the fuzz targets build", "cargo", ["build", ...own, "--bins"], { env: { CXX } });
+  } else {
+    report.skip("the fuzz targets build", `no C++ compiler for libFuzzer: tried ${compilers.join(", ")}`);
+  }
 }
 
 /** The functions import the WASM module: a part that runs alone builds it first. */
