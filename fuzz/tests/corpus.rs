@@ -13,7 +13,7 @@ use std::{
 
 type Property = fn(&[u8]);
 
-/// The seeds of `corpus/TARGET` or `findings/TARGET` by name.
+/// The seeds of `corpus/TARGET` by name.
 fn seeds(folder: &str) -> Vec<(String, Vec<u8>)> {
     let mut seeds = Vec::new();
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
@@ -45,7 +45,7 @@ fn run(target: &str, property: Property) -> usize {
 
 #[test]
 fn the_seeds_of_target_url_hold() {
-    assert_eq!(run("target_url", webhook_fuzz::target_url), 101);
+    assert_eq!(run("target_url", webhook_fuzz::target_url), 111);
 }
 
 #[test]
@@ -56,15 +56,4 @@ fn the_seeds_of_retry_after_hold() {
 #[test]
 fn the_seeds_of_envelope_hold() {
     assert_eq!(run("envelope", webhook_fuzz::envelope), 74);
-}
-
-/// What a fuzzer has found and nobody has mended yet. It is no part of the corpus, so that the gate stays green, and
-/// fails here as soon as it is mended, so that it becomes a part.
-#[test]
-fn open_findings_are_still_open() {
-    let findings = seeds("findings/target_url");
-    let mended = findings.iter().filter(|(_, seed)| holds(webhook_fuzz::target_url, seed));
-    let mended: Vec<&String> = mended.map(|(name, _)| name).collect();
-    assert!(mended.is_empty(), "{mended:?} hold now: move them to corpus/target_url and count them there");
-    assert_eq!(findings.len(), 10);
 }

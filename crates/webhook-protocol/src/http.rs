@@ -21,8 +21,6 @@ pub struct HttpTarget {
     pub host_header: String,
     /// What the request line names.
     pub path_and_query: String,
-    /// What follows `#`: for us, since HTTP never sends it.
-    pub fragment: Option<String>,
 }
 
 impl HttpTarget {
@@ -47,7 +45,6 @@ impl HttpTarget {
             tls: parsed.tls,
             host_header,
             path_and_query: parsed.path_and_query,
-            fragment: parsed.fragment,
         })
     }
 }
@@ -234,9 +231,8 @@ mod tests {
     }
 
     #[test]
-    fn a_target_keeps_its_fragment_to_itself() {
+    fn a_fragment_is_never_sent() {
         let target = target("https://a.example/hook?a#rate=10/s");
-        assert_eq!(target.fragment.as_deref(), Some("rate=10/s"));
         assert_eq!(target.href, "https://a.example/hook?a");
         assert_eq!(target.path_and_query, "/hook?a");
         assert_eq!((target.host_header.as_str(), target.port, target.tls), ("a.example", 443, true));

@@ -1,10 +1,10 @@
 //! Apache Kafka: `kafka://BROKER:PORT,BROKER:PORT/TOPIC`.
 
-use std::fmt;
+use std::{fmt, net::Ipv6Addr};
 
 use crate::{
     TargetError,
-    parts::{Parts, is_name},
+    parts::{Parts, is_name, port_number},
 };
 
 const FORM: &str = "kafka://BROKER:9092/TOPIC, several brokers separated by commas";
@@ -63,28 +63,28 @@ fn broker(text: &str) -> Result<Broker, TargetError> {
     let (host, port) = match text.strip_prefix('[') {
         Some(bracketed) => {
             let (address, rest) = bracketed.split_once(']').ok_or_else(|| invalid("broker"))?;
-            (
-                address,
-                rest.strip_prefix(':').or(rest.is_empty().then_some("")).ok_or_else(|| invalid("broker"))?,
-            )
+            if address.parse::<Ipv6Addr>().is_err() {
+                return Err(invalid("broker"));
+            }
+            let port = match rest {
+                "" => None,
+                rest => Some(rest.strip_prefix(':').ok_or_else(|| invalid("broker"))?),
+            };
+            (address, port)
         }
-        None => match text.split_once(':') {
-            Some((_, "")) => return Err(invalid("port")),
-            Some((host, port)) => (host, port),
-            None => (text, ""),
-        },
+        None => {
+            let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
+            if !is_name(host, 1, 253, ".-_") {
+                return Err(invalid("broker"));
+            }
+            (host, port)
+        }
     };
-    if !is_name(host, 1, 253, if text.starts_with('[') { ":." } else { ".-_" }) {
-        return Err(invalid("broker"));
-    }
     let port = match port {
-        "" => DEFAULT_PORT,
-        digits => {
-            let is_decimal = digits.bytes().all(|byte| byte.is_ascii_digit());
-            let port: Option<u16> = is_decimal.then(|| digits.parse().ok()).flatten();
-            port.filter(|port| *port > 0)
-                .ok_or_else(|| TargetError::invalid("port", digits, "a number from 1 to 65535"))?
-        }
+        None => DEFAULT_PORT,
+        Some("") => return Err(invalid("port")),
+        Some(digits) => port_number(digits)
+            .ok_or_else(|| TargetError::invalid("port", digits, "a number from 1 to 65535"))?,
     };
     Ok(Broker { host: host.to_owned(), port })
 }

@@ -60,3 +60,9 @@ pub(crate) fn is_name(text: &str, shortest: usize, longest: usize, others: &str)
     (shortest..=longest).contains(&text.len())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c))
 }
+
+/// A port from 1 to 65535, in digits alone.
+pub(crate) fn port_number(text: &str) -> Option<u16> {
+    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
+    is_decimal.then(|| text.parse().ok()).flatten().filter(|port| *port > 0)
+}

@@ -35,12 +35,12 @@ impl PubSubTarget {
 
 /// Source: Google Cloud, "Creating and managing projects": project ids, also those of a domain (`example.com:id`).
 fn project_id(text: &str) -> Result<String, TargetError> {
-    let (domain, id) = text.split_once(':').unwrap_or(("", text));
+    let (domain, id) = text.split_once(':').map_or((None, text), |(domain, id)| (Some(domain), id));
     let valid = is_name(id, 6, 30, "-")
         && id.starts_with(|c: char| c.is_ascii_lowercase())
         && !id.ends_with('-')
         && !id.contains(|c: char| c.is_ascii_uppercase())
-        && is_name(domain, 0, 253, ".-");
+        && domain.is_none_or(|domain| is_name(domain, 1, 253, ".-"));
     if valid { Ok(text.to_owned()) } else { Err(TargetError::invalid("project", text, PROJECT)) }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     TargetError,
-    parts::{Parts, is_name},
+    parts::{Parts, is_name, port_number},
 };
 
 const FORM: &str = "sqs://QUEUE?region=REGION or sqs://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE";
@@ -79,11 +79,15 @@ impl SqsTarget {
 fn region_of(queue: &SqsQueue) -> Option<&str> {
     let SqsQueue::Url { host, .. } = queue else { return None };
     let mut labels = host.split('.');
-    (labels.next() == Some("sqs")).then(|| labels.next()).flatten().filter(|region| region.contains('-'))
+    (labels.next() == Some("sqs"))
+        .then(|| labels.next())
+        .flatten()
+        .filter(|region| region.contains('-') && is_name(region, 1, 32, "-"))
 }
 
 fn host(text: &str) -> Result<String, TargetError> {
-    if is_name(text, 1, 253, ".-:") {
+    let (name, port) = text.split_once(':').unwrap_or((text, "443"));
+    if is_name(name, 1, 253, ".-") && port_number(port).is_some() {
         Ok(text.to_ascii_lowercase())
     } else {
         Err(TargetError::invalid("host", text, "one like sqs.us-east-1.amazonaws.com"))

@@ -98,7 +98,10 @@ fn split_scheme(url: &str) -> Result<(&'static str, Protocol, &str), TargetError
         return Err(TargetError::Empty);
     }
     let (scheme, rest) = url.split_once("://").ok_or(TargetError::MissingScheme)?;
-    if scheme.is_empty() {
+    // RFC 3986, section 3.1. Anything else before `://` is a URL within a path or query, which no message may show.
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    if !is_scheme {
         return Err(TargetError::MissingScheme);
     }
     SCHEMES

@@ -15,8 +15,6 @@ pub struct HttpUrl {
     pub path_and_query: String,
     /// User name or password are there.
     pub has_credentials: bool,
-    /// What follows `#`, percent-encoded as the standard does it.
-    pub fragment: Option<String>,
 }
 
 impl HttpUrl {
@@ -32,10 +30,7 @@ impl HttpUrl {
             "http" => false,
             _ => return None,
         };
-        let (rest, fragment) = match rest.split_once('#') {
-            Some((rest, fragment)) => (rest, Some(fragment.to_owned())),
-            None => (rest, None),
-        };
+        let rest = rest.split('#').next().unwrap_or_default();
         let (authority, path_and_query) = rest.split_at_checked(rest.find('/')?)?;
         let (has_credentials, host_and_port) = match authority.rsplit_once('@') {
             Some((_, host_and_port)) => (true, host_and_port),
@@ -52,7 +47,6 @@ impl HttpUrl {
             port,
             path_and_query: path_and_query.to_owned(),
             has_credentials,
-            fragment,
             href,
         })
     }
@@ -100,7 +94,6 @@ mod tests {
             None => url.path().to_owned(),
         };
         assert_eq!(parsed.path_and_query, path_and_query, "{text}");
-        assert_eq!(parsed.fragment.as_deref(), url.fragment(), "{text}");
         let has_credentials = !url.username().is_empty() || url.password().is_some();
         assert_eq!(parsed.has_credentials, has_credentials, "{text}");
     }
