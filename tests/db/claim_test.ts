@@ -1,6 +1,8 @@
 /** The claim and the record: leases, delays, two dispatchers at once. */
 
 import assert from "node:assert/strict";
+import { createStore } from "../../functions/_shared/store.ts";
+import { testSettings } from "../support/settings.ts";
 import type { RowUpdate } from "../../functions/_shared/core.ts";
 import {
   age,
@@ -65,10 +67,12 @@ databaseTest("what is claimed is not claimed again before its lease ends", async
 
 databaseTest("a failed attempt waits for the delay of its number", async ({ sql, store }) => {
   const [id] = await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }));
-  for (const [attempt, seconds] of [[1, 2], [2, 4], [3, 8], [4, 16], [5, 32], [6, 60], [7, 60], [8, 60]]) {
+  const delays = [2, 4, 8, 16, 32, 60, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 28_800, 28_800, 28_800];
+  for (const [at, seconds] of delays.entries()) {
+    const attempt = at + 1;
     assert.deepEqual((await claim({ store }, 10)).map((row) => row.attempt), [attempt]);
     assert.deepEqual(await store.record([failed(id!, attempt)]), [id]);
-    await age(sql, `${seconds! - 1} seconds`);
+    await age(sql, `${seconds - 1} seconds`);
     assert.equal((await claim({ store }, 10)).length, 0, `attempt ${attempt} came too early`);
     await age(sql, "1 second");
   }
@@ -167,4 +171,69 @@ databaseTest("a row with a time that is no ISO 8601 is claimed like any other", 
   await sql`update public.webhook_deliveries set created_at = '-infinity'
     where id = (select id from public.webhook_deliveries order by created_at limit 1)`;
   assert.equal((await claim({ store }, 10))[0]?.created_at, "-infinity");
+});
+
+databaseTest("what a row says of its next attempt is what happens", async ({ sql, store }) => {
+  const [id] = await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }));
+  const cases = [["HTTP 429; attempt 1 of 16, next in 7 s", 7], ["x; attempt 2 of 16, next in 0.900 s", 0.9]];
+  for (const [at, [message, seconds]] of cases.entries()) {
+    assert.equal((await claim({ store }, 1)).length, 1);
+    await store.record([{ ...failed(id!, at + 1), error_message: String(message) }]);
+    await age(sql, `${Number(seconds) - 0.5} seconds`);
+    assert.equal((await claim({ store }, 1)).length, 0, String(message));
+    await age(sql, "0.5 seconds");
+  }
+  // A receiver's text has no say, wherever it may land.
+  await claim({ store }, 1);
+  await store.record([{ ...failed(id!, 3), error_message: "next in 99999999999999999999 s" }]);
+  await age(sql, "8 seconds");
+  assert.equal((await claim({ store }, 1)).length, 1);
+});
+
+databaseTest("a claim is shared fairly, and takes no more than is allowed", async ({ sql, store }) => {
+  const [busy, idle, held] = [
+    await insertEndpoint(sql, { url: URL }),
+    await insertEndpoint(sql, { url: URL }),
+    await insertEndpoint(sql, { url: URL }),
+  ];
+  // The busy one's are the oldest.
+  for (const endpoint of [busy, held, idle]) await insertDeliveries(sql, endpoint, 20);
+  const rows = await store.claim(10, [
+    { id: busy, most: 20, under_way: 4 },
+    { id: idle, most: 20, under_way: 0 },
+  ]);
+  const count = (endpoint: string) => rows.filter(({ endpoint_id }) => endpoint_id === endpoint).length;
+  // 4 + 3 beside 7: both have as many under way then.
+  assert.deepEqual([count(busy), count(idle), count(held)], [3, 7, 0]);
+  assert.equal((await store.claim(100, [{ id: held, most: 2, under_way: 0 }])).length, 2);
+  assert.equal((await store.claim(100, [])).length, 0);
+});
+
+databaseTest("a payload that is too long is not loaded", async ({ sql }) => {
+  const store = createStore(sql, testSettings({ maxPayloadBytes: 2_000 }));
+  const [long, short] = await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }), 2);
+  await sql`update public.webhook_deliveries
+    set payload = jsonb_build_object('text', repeat('é', 1000)) where id = ${long!}`;
+  const rows = await claim({ store }, 10);
+  assert.deepEqual(rows.map(({ id, payload }) => [id, payload === null]), [[long, true], [short, false]]);
+});
+
+databaseTest("one claim does not take more payload than fits", async ({ sql, store }) => {
+  await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }), 30);
+  // Random bytes, which no compression makes smaller.
+  await sql`update public.webhook_deliveries set payload = (
+    select jsonb_build_object('text', string_agg(encode(sha512((random()::text || n)::bytea), 'hex'), ''))
+    from generate_series(1, 8000) n)`;
+  const taken = (await claim({ store }, 30)).length;
+  assert(taken >= 5 && taken < 30, String(taken));
+});
+
+databaseTest("a write that is repeated says the same", async ({ sql, store }) => {
+  const [one, two] = await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }), 2);
+  await claim({ store }, 10);
+  const updates = [delivered(one!), failed(two!)];
+  assert.deepEqual((await store.record(updates)).toSorted(), [one, two].toSorted());
+  assert.deepEqual((await store.record(updates)).toSorted(), [one, two].toSorted());
+  // Somebody else's result of the same attempt is not ours.
+  assert.deepEqual(await store.record([{ ...delivered(one!), response_status: 204 }]), []);
 });

@@ -238,7 +238,8 @@ Deno.test("a record that fails is repeated, and nothing is sent again for that",
   const [logged, waited] = [[] as string[], [] as number[]];
   let tries = 0;
   let sent = 0;
-  store.record = (updates) => ++tries < 4 ? Promise.reject(new Error("terminating connection")) : record(updates);
+  store.record = (updates) =>
+    ++tries < 4 ? Promise.reject(new Error("terminating connection")) : record(updates);
   const run = drain(options(store, {
     log: (_level, message) => logged.push(message),
     sleep: (ms) => {
@@ -276,7 +277,8 @@ Deno.test("one result that the database refuses does not keep the others from be
     updates.some(({ id }) => id === "2")
       ? Promise.reject(Object.assign(new Error("cannot be stored"), { code: "22P05" }))
       : record(updates);
-  const log: DrainOptions["log"] = (level, message, fields) => logged.push([level, message, fields?.delivery_id]);
+  const log: DrainOptions["log"] = (level, message, fields) =>
+    logged.push([level, message, fields?.delivery_id]);
   assert.deepEqual(await drain(options(store, { log })), { ...delivered(3), superseded: 1 });
   assert.deepEqual(ids(written).toSorted(), ["0", "1", "3"]);
   assert.deepEqual(logged[0], ["error", "result_refused", "2"]);

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import * as core from "../../functions/_shared/core.ts";
+import { testSettings } from "../support/settings.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
@@ -104,9 +105,9 @@ Deno.test("target URLs are judged as the vectors have it, by the runtime's own p
 });
 
 Deno.test("a claimed row becomes a request, and its outcome a row update", () => {
-  const dispatcher = new core.Dispatcher(3, 10_000);
+  const dispatcher = new core.Dispatcher(testSettings({ maxAttempts: 3 }));
   const plan = dispatcher.plan(
-    [row, { ...row, url: null, endpoint_id: null, is_active: null }],
+    [row, { ...row, endpoint_id: "missing", url: null, is_active: null }],
     1_769_680_800_000,
   );
   assert.equal(plan.batches.length, 1);
@@ -115,7 +116,7 @@ Deno.test("a claimed row becomes a request, and its outcome a row update", () =>
   assert.equal(request.url, row.url);
   assert.equal(request.method, "POST");
   assert(request.body.startsWith(row.payload.slice(0, -1)), request.body);
-  const headers = new Headers(request.headers);
+  const headers = new Headers(core.headerFields(request.head));
   core.verifySignature(
     row.secret_key!,
     headers.get("webhook-id")!,
@@ -136,11 +137,17 @@ Deno.test("a claimed row becomes a request, and its outcome a row update", () =>
 
   const outcomes: core.Outcome[] = [
     { answered: { status: 204, location: null, retryAfter: null, body: "é" } },
-    { answered: { status: 302, location: "https://b.example/", body: "" } },
+    { answered: { status: 302, location: "https://b.example/", retryAfter: null, body: "" } },
     { timedOut: { afterMs: 10_000 } },
     { connectionFailed: { reason: "refused" } },
+    { addressRefused: { reason: "url: b.example resolves to 10.0.0.5" } },
+    { answered: { status: 410, location: null, retryAfter: null, body: "" } },
   ];
-  const updates = dispatcher.settle(outcomes.map((outcome) => ({ attempts, outcome })), 0);
+  const { updates, gone, opened } = dispatcher.settle(
+    outcomes.map((outcome) => ({ endpointId: "e", attempts, outcome })),
+    0,
+  );
+  assert.deepEqual([gone, opened], [["e"], ["e"]]);
   assert.deepEqual(updates.map((update) => [update.status, update.response_status, update.error_message]), [
     ["delivered", 204, null],
     [
@@ -150,22 +157,82 @@ Deno.test("a claimed row becomes a request, and its outcome a row update", () =>
     ],
     ["pending", null, "timed out after 10000 ms; attempt 1 of 3, next in 2 s"],
     ["pending", null, "connection failed: refused; attempt 1 of 3, next in 2 s"],
+    ["pending", null, "not sent: url: b.example resolves to 10.0.0.5; attempt 1 of 3, next in 2 s"],
+    ["failed", 410, "HTTP 410; the receiver wants no more deliveries"],
   ]);
   assert.equal(updates[0]?.response_body, "é");
-  assert.deepEqual([...core.retryDelaysMs()], [2_000, 4_000, 8_000, 16_000, 32_000, 60_000]);
-  assert.equal(core.exponentialDelayMs(10), 60_000);
+});
+
+Deno.test("what the tables say of endpoints becomes an order to claim", () => {
+  const dispatcher = new core.Dispatcher(testSettings());
+  const facts: core.EndpointFacts = {
+    id: "e",
+    url: "https://a.example/#rate=10/s",
+    is_active: true,
+    due: 5,
+    next_due_in_ms: null,
+    under_way: 0,
+    failures: 0,
+    last_failure_ago_ms: 0,
+    paused_for_ms: 0,
+  };
+  dispatcher.observe([
+    facts,
+    { ...facts, id: "f", url: "https://b.example/", due: 3, next_due_in_ms: 1_500.5 },
+    { ...facts, id: "g", failures: 5, last_failure_ago_ms: 1_000 },
+    { ...facts, id: "h", url: null, is_active: null, due: 1 },
+  ], 1_000_000);
+  assert.deepEqual(dispatcher.rateWindows().map(({ id, window_ms }) => [id, window_ms]), [
+    ["e", 1_000],
+    ["g", 1_000],
+  ]);
+  assert.deepEqual(dispatcher.claimOrder(100, 1_000_000), {
+    allowances: [
+      { id: "e", most: 1, under_way: 0 },
+      { id: "f", most: 3, under_way: 0 },
+      { id: "h", most: 1, under_way: 0 },
+    ],
+    waitMs: 299_000,
+  });
+  dispatcher.heed("e", 10, 1_000_000);
+  assert.equal(dispatcher.claimOrder(100, 1_000_000).waitMs, 100);
+});
+
+Deno.test("a replay is read from a body that has one", () => {
+  assert.equal(core.readReplay('{"name": "cron"}'), undefined);
+  assert.deepEqual(core.readReplay('{"replay": {"event_type": "order.paid"}}'), {
+    ids: null,
+    endpointId: null,
+    eventType: "order.paid",
+    from: null,
+    to: null,
+    limit: 1_000,
+    dryRun: false,
+  });
 });
 
 Deno.test("settings come from variables, and wrong ones are named", () => {
   const variables: Record<string, string> = { WEBHOOK_CONCURRENCY: "7", WEBHOOK_LEASE: "soon" };
   const { errors, ...settings } = core.readSettings((name) => variables[name]);
   assert.deepEqual(settings, {
-    maxAttempts: 10,
+    retryDelaysMs: [2, 4, 8, 16, 32, 60, 300, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 28_800, 28_800].map((
+      s,
+    ) => s * 1_000),
+    maxAttempts: 16,
+    clientErrorAttempts: 5,
+    jitterPercent: 20,
+    breakerFailures: 5,
+    breakerPauseMs: 300_000,
+    rateLimit: null,
     concurrency: 7,
+    endpointConcurrency: 4,
     requestTimeoutMs: 10_000,
+    maxPayloadBytes: 1_048_576,
     leaseMs: 60_000,
     timeBudgetMs: 50_000,
+    retryWaitMs: 3_000,
     closeLookbackMs: 86_400_000,
+    allowedAddresses: "",
   });
   assert.equal(errors.length, 1);
   assert.match(errors[0]!, /^WEBHOOK_LEASE: expected a time like .*, got "soon"; using 60000ms$/);
@@ -173,7 +240,7 @@ Deno.test("settings come from variables, and wrong ones are named", () => {
 
 Deno.test("health facts become a report", () => {
   const none = { total: 0, pending: 0, delivered: 0, failed: 0 };
-  const failing = [{ endpoint_id: "e", name: "n", failures_in_a_row: 6 }];
+  const failing = [{ endpoint_id: "e", name: "n", failures_in_a_row: 6, last_failure_ago_ms: 60_000 }];
   const facts = {
     last_hour: { total: 12, pending: 1, delivered: 5, failed: 6 },
     last_24_hours: none,
@@ -181,7 +248,7 @@ Deno.test("health facts become a report", () => {
     due_for_ms: null,
     failing,
   };
-  const report = core.judgeHealth(facts, true);
+  const report = core.judgeHealth(facts, testSettings(), true);
   assert.deepEqual(report, {
     healthy: false,
     reasons: [
@@ -189,9 +256,12 @@ Deno.test("health facts become a report", () => {
       { code: "circuit_breaker", message: "endpoints that failed 5 or more times in a row: 1" },
     ],
     stats: { last_hour: { total: 12, pending: 1, delivered: 5, failed: 6 }, last_24_hours: none },
-    circuit_breakers: { open: 1, configs: failing },
+    circuit_breakers: {
+      open: 1,
+      configs: [{ endpoint_id: "e", name: "n", state: "open", failures_in_a_row: 6, probe_in_s: 240 }],
+    },
   });
-  assert.deepEqual(core.judgeHealth(facts, false).circuit_breakers, { open: 1, configs: [] });
+  assert.deepEqual(core.judgeHealth(facts, testSettings(), false).circuit_breakers, { open: 1, configs: [] });
 });
 
 Deno.test("a test request becomes an envelope, numbers kept as they were written", () => {
@@ -226,11 +296,14 @@ Deno.test("errors have a name, a code and a message", () => {
   assert.equal(wrong(test('{"event_data":1}')), "TestRequestError invalid_event_data");
   assert.equal(wrong(test('{"endpoint_id":1}')), "TestRequestError invalid_endpoint_id");
   // What TypeScript would refuse is an error, not a crash, and the module works on.
-  const dispatcher = new core.Dispatcher(3, 10_000);
+  const replay = (body: string) => () => core.readReplay(body);
+  assert.equal(wrong(replay('{"replay": 1}')), "ReplayError invalid_replay");
+  assert.equal(wrong(replay('{"replay": {}}')), "ReplayError unbounded_replay");
+  const dispatcher = new core.Dispatcher(testSettings());
   assert.equal(wrong(() => dispatcher.plan([{} as core.ClaimedRow], 0)), "ShapeError shape");
   assert.equal(wrong(() => dispatcher.plan([row], NaN)), "ShapeError shape");
-  assert.equal(wrong(() => new core.Dispatcher(-1, 1)), "ShapeError shape");
-  assert.equal(wrong(() => new core.Dispatcher(1, 1.5)), "ShapeError shape");
+  assert.equal(wrong(() => new core.Dispatcher(testSettings({ maxAttempts: -1 }))), "ShapeError shape");
+  assert.equal(wrong(() => new core.Dispatcher(testSettings({ leaseMs: 1.5 }))), "ShapeError shape");
   assert.equal(dispatcher.plan([row], 0).batches.length, 1);
 });
 

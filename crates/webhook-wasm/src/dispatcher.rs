@@ -161,6 +161,7 @@ pub struct RowUpdate {
 
 /// What follows from some outcomes.
 #[derive(Serialize, Tsify)]
+#[tsify(missing_as_null)]
 pub struct Settled {
     /// One for each attempt.
     updates: Vec<RowUpdate>,
