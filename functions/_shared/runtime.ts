@@ -4,13 +4,14 @@
  * @module
  */
 
+import { lookup } from "node:dns/promises";
 import { type Authorizer, createAuthorizer } from "./auth.ts";
 import { Dispatcher, retryDelaysMs, type Settings } from "./core.ts";
 import { acceptedKeysFrom, settingsFrom, type Variable } from "./env.ts";
 import { createLog, type Log } from "./log.ts";
 import { RequestError } from "./respond.ts";
 import { connect, createStore, type Store } from "./store.ts";
-import { type Send, send } from "./transport/http.ts";
+import { createHttpTransport, type Send } from "./transport/http.ts";
 
 export interface Runtime {
   settings: Settings;
@@ -21,6 +22,8 @@ export interface Runtime {
   /** Throws a RequestError where no database is configured. */
   store: () => Store;
   send: Send;
+  /** Closes the connections that wait for another request. */
+  closeConnections: () => void;
   /** Milliseconds since 1970. */
   now: () => number;
   newId: () => string;
@@ -30,6 +33,7 @@ export interface Runtime {
 export function createRuntime(functionName: string, variable: Variable = Deno.env.get): Runtime {
   const log = createLog(functionName);
   const settings = settingsFrom(variable, log);
+  const transport = createHttpTransport({ addresses });
   let store: Store | undefined;
   return {
     settings,
@@ -41,10 +45,16 @@ export function createRuntime(functionName: string, variable: Variable = Deno.en
         leaseMs: settings.leaseMs,
         retryDelaysMs: [...retryDelaysMs()],
       }),
-    send,
+    send: transport.send,
+    closeConnections: transport.close,
     now: Date.now,
     newId: () => crypto.randomUUID(),
   };
+}
+
+/** All of a host's. */
+async function addresses(host: string): Promise<string[]> {
+  return (await lookup(host.replace(/^\[(.*)\]$/, "$1"), { all: true })).map(({ address }) => address);
 }
 
 /** Never shows the URL: it holds the database's password. */

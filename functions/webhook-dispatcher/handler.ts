@@ -35,7 +35,8 @@ export function createHandler(runtime: Runtime): Handler {
     const start = now();
     const store = runtime.store();
     const { concurrency, timeBudgetMs } = settings;
-    const drained = await drain({ store, dispatcher, send, now, log, concurrency, timeBudgetMs });
+    const drained = await drain({ store, dispatcher, send, now, log, concurrency, timeBudgetMs })
+      .finally(runtime.closeConnections);
     const { pending, due } = await store.remaining();
     const { delivered, retrying, exhausted } = drained;
     const summary = {
