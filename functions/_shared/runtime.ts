@@ -5,12 +5,13 @@
  */
 
 import { type Authorizer, createAuthorizer } from "./auth.ts";
-import { Dispatcher, type Settings } from "./core.ts";
+import { AddressPolicy, Dispatcher, type Settings } from "./core.ts";
 import { acceptedKeysFrom, settingsFrom, type Variable } from "./env.ts";
 import { createLog, type Log } from "./log.ts";
 import { RequestError } from "./respond.ts";
 import { connect, createStore, type Store } from "./store.ts";
-import { type Send, send } from "./transport/http.ts";
+import { createAddressBook } from "./transport/addresses.ts";
+import { createHttpTransport, type Send } from "./transport/http.ts";
 
 export interface Runtime {
   settings: Settings;
@@ -21,6 +22,8 @@ export interface Runtime {
   /** Throws a RequestError where no database is configured. */
   store: () => Store;
   send: Send;
+  /** Closes the connections that wait for another request. */
+  closeConnections: () => void;
   /** Milliseconds since 1970. */
   now: () => number;
   newId: () => string;
@@ -32,6 +35,8 @@ export interface Runtime {
 export function createRuntime(functionName: string, variable: Variable = Deno.env.get): Runtime {
   const log = createLog(functionName);
   const settings = settingsFrom(variable, log);
+  const policy = new AddressPolicy(settings.allowedAddresses);
+  const transport = createHttpTransport({ addresses: createAddressBook({ policy }) });
   let store: Store | undefined;
   return {
     settings,
@@ -39,7 +44,8 @@ export function createRuntime(functionName: string, variable: Variable = Deno.en
     log,
     dispatcher: new Dispatcher(settings),
     store: () => store ??= createStore(connect(databaseUrl(variable)), settings),
-    send,
+    send: transport.send,
+    closeConnections: transport.close,
     now: Date.now,
     newId: () => crypto.randomUUID(),
     stop: unloading(),

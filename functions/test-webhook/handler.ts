@@ -9,6 +9,7 @@ import {
   type BatchOutcome,
   type ClaimedRow,
   Dispatcher,
+  headerFields,
   type HttpRequest,
   readTestRequest,
   type RowUpdate,
@@ -34,7 +35,7 @@ export interface TestResult {
   status: RowUpdate["status"];
   error: string | null;
   /** Null where the delivery could not be sent. */
-  request: HttpRequest | null;
+  request: { url: string; method: string; headers: [string, string][]; body: string } | null;
   /** Null where nothing was sent or no answer came. `body` is cut. */
   response: { status: number; headers: Record<string, string>; body: string } | null;
   duration_ms: number;
@@ -62,8 +63,9 @@ export function createHandler(runtime: Runtime): Handler {
 
     const plan = dispatcher.plan(rows, now());
     const sent = await Promise.all(plan.batches.map(async ({ endpointId, attempts, request, timeoutMs }) => {
-      return { endpointId, attempts, request, exchange: await runtime.send(request, timeoutMs) };
+      return { endpointId, attempts, request, exchange: await runtime.send(request, timeoutMs, true) };
     }));
+    runtime.closeConnections();
     const outcomes: BatchOutcome[] = sent.map(({ endpointId, attempts, exchange }) => ({
       endpointId,
       attempts,
@@ -125,7 +127,7 @@ function resultOf(row: ClaimedRow, updates: RowUpdate[], sent: Sent[]): TestResu
     endpoint_id: row.endpoint_id,
     status: update.status,
     error: update.error_message,
-    request: own?.request ?? null,
+    request: own ? shown(own.request) : null,
     response: own && outcome && "answered" in outcome
       ? {
         status: outcome.answered.status,
@@ -135,4 +137,8 @@ function resultOf(row: ClaimedRow, updates: RowUpdate[], sent: Sent[]): TestResu
       : null,
     duration_ms: own?.exchange.durationMs ?? 0,
   };
+}
+
+function shown({ url, method, head, body }: HttpRequest): NonNullable<TestResult["request"]> {
+  return { url, method, headers: headerFields(head), body };
 }

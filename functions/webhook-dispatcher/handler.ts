@@ -46,7 +46,7 @@ export function createHandler(runtime: Runtime): Handler {
     const options = { concurrency, timeBudgetMs, retryWaitMs, patienceMs, stop };
     const drained = replay?.dryRun
       ? { delivered: 0, retrying: 0, exhausted: 0 }
-      : await drain({ store, dispatcher, send, now, log, ...options });
+      : await drain({ store, dispatcher, send, now, log, ...options }).finally(runtime.closeConnections);
     const { pending, due } = await store.remaining();
     const { delivered, retrying, exhausted } = drained;
     const summary = {

@@ -149,7 +149,9 @@ databaseTest("odd times stop nothing", async (database) => {
   const ids = await insertDeliveries(sql, endpoint, 6);
   const odd = ["infinity", "-infinity"];
   for (const [at, time] of odd.entries()) {
-    await sql`update public.webhook_deliveries set created_at = ${time}::text::timestamptz where id = ${ids[at]!}`;
+    await sql`update public.webhook_deliveries set created_at = ${time}::text::timestamptz where id = ${ids[
+      at
+    ]!}`;
     await sql`update public.webhook_deliveries
       set attempts = 7, error_message = 'HTTP 503, asked to wait 9 s; next in 9 s', response_status = 503,
         last_attempt_at = ${time}::text::timestamptz where id = ${ids[2 + at]!}`;

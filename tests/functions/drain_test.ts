@@ -39,7 +39,7 @@ function answered(status: number): Exchange {
   };
 }
 
-const ids = (written: { id: string }[]) => written.map(({ id }) => id);
+const ids = (written: readonly { id: string }[]) => written.map(({ id }) => id);
 
 /** A table in memory. What is written is gone from it. */
 function memory(queue: ClaimedRow[]) {

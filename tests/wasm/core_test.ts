@@ -115,7 +115,7 @@ Deno.test("a claimed row becomes a request, and its outcome a row update", () =>
   assert.deepEqual(batch, { endpointId: "e", attempts, timeoutMs: 10_000 });
   assert.equal(request.url, row.url);
   assert.equal(request.method, "POST");
-  assert(request.body.startsWith(row.payload.slice(0, -1)), request.body);
+  assert(request.body.startsWith(row.payload!.slice(0, -1)), request.body);
   const headers = new Headers(core.headerFields(request.head));
   core.verifySignature(
     row.secret_key!,

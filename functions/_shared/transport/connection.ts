@@ -1,0 +1,120 @@
+/**
+ * One connection to a receiver: bytes out, bytes in.
+ *
+ * @module
+ */
+
+/** What most answers need, and what none may exceed: 16 KiB of headers, 4,000 bytes of body, and chunk sizes. */
+const FIRST_BYTES = 2 * 1_024;
+const MOST_BYTES = 24 * 1_024;
+
+export class Connection {
+  /** Says where it goes: connections with the same key are interchangeable. */
+  readonly key: string;
+  /** The whole request was handed over. */
+  isSent = false;
+  /** Writing has failed before a single byte of the request was handed over. */
+  isUntouched = false;
+  /** By `performance.now()`. */
+  idleSince = 0;
+  readonly #conn: Deno.TcpConn | Deno.TlsConn;
+  readonly #isTls: boolean;
+  #buffer = new Uint8Array(FIRST_BYTES);
+  #length = 0;
+  #reading: Promise<boolean> | undefined;
+  #isIdle = false;
+  #isClosed = false;
+
+  constructor(key: string, conn: Deno.TcpConn | Deno.TlsConn, isTls: boolean) {
+    this.key = key;
+    this.#conn = conn;
+    this.#isTls = isTls;
+  }
+
+  /** Nothing has happened to it while nobody used it. */
+  get isUsable(): boolean {
+    return this.#isIdle && !this.#isClosed;
+  }
+
+  /** What has come in since the request began. */
+  get received(): Uint8Array {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  /** There is no room for more. */
+  get isFull(): boolean {
+    return this.#length === MOST_BYTES;
+  }
+
+  /** Resolves when all is handed over, or no more can be. The receiver may answer, and close, before. */
+  async send(bytes: Uint8Array): Promise<void> {
+    this.isSent = false;
+    let rest = bytes;
+    try {
+      while (rest.length > 0) rest = rest.subarray(await this.#conn.write(rest));
+      this.isSent = true;
+    } catch {
+      // A connection that breaks ends the reading, too. What TLS had sent of this write is unknown.
+      this.isUntouched = rest.length === bytes.length && !this.#isTls;
+    }
+  }
+
+  /** Resolves to true when more has come in, to false when there will be no more. */
+  receive(): Promise<boolean> {
+    return this.#reading ??= this.#read();
+  }
+
+  /**
+   * Waits for its next use. A read stays outstanding, since a receiver that closes, or says something that nobody
+   * has asked for, makes it unusable: `onEnd` is called then.
+   */
+  rest(onEnd: () => void): void {
+    this.#length = 0;
+    this.#isIdle = true;
+    this.idleSince = performance.now();
+    // Nobody waits for it: it does not keep the process from ending.
+    this.#conn.unref();
+    const ended = () => {
+      if (this.#isClosed) onEnd();
+    };
+    this.receive().then(ended, ended);
+  }
+
+  wake(): void {
+    this.#isIdle = false;
+    this.#conn.ref();
+  }
+
+  /** Deno 2.1.4 keeps the socket until a write that is under way has ended; a read ends at once. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    try {
+      this.#conn.close();
+    } catch {
+      // The platform has closed it by itself.
+    }
+  }
+
+  async #read(): Promise<boolean> {
+    try {
+      if (this.#length === this.#buffer.length) this.#grow();
+      const count = await this.#conn.read(this.#buffer.subarray(this.#length));
+      this.#length += count ?? 0;
+      return count !== null;
+    } catch (error) {
+      // Some end a TLS connection without saying so.
+      if (error instanceof Deno.errors.UnexpectedEof) return false;
+      throw error;
+    } finally {
+      this.#reading = undefined;
+      if (this.#isIdle) this.close();
+    }
+  }
+
+  #grow(): void {
+    const larger = new Uint8Array(Math.min(2 * this.#buffer.length, MOST_BYTES));
+    larger.set(this.#buffer);
+    this.#buffer = larger;
+  }
+}
