@@ -73,7 +73,7 @@ databaseTest("a receiver that fails is tried again with the same id, until it wo
       assert.deepEqual(pick(await dispatch()), { processed: 0, failed: 1, remaining: 1, due: 0 });
       assert.equal(
         (await deliveries(database.sql))[0]?.error_message,
-        "HTTP 500; attempt 1 of 10, next in 2 s",
+        "HTTP 500; attempt 1 of 16, next in 2 s",
       );
       assert.equal((await deliveries(database.sql))[0]?.response_body, "no");
       // Not due yet: nothing is sent.
@@ -121,6 +121,9 @@ databaseTest("rows that cannot be sent end with a reason and do not stop the oth
       { url: "https://user:secret@example.com/" },
       { url: "sqs://orders?region=eu-west-1" },
       { url: receiver.url, is_active: false },
+      { url: `${receiver.url}/#retries=5` },
+      { url: "http://169.254.169.254/latest/meta-data" },
+      { url: "http://[::ffff:10.0.0.1]/" },
     ];
     for (const columns of bad) await insertDeliveries(sql, await insertEndpoint(sql, columns));
     const good = await insertEndpoint(sql, { url: receiver.url });
@@ -129,12 +132,14 @@ databaseTest("rows that cannot be sent end with a reason and do not stop the oth
       await sql`insert into public.webhook_deliveries (webhook_config_id, event_type, payload)
         values (${good}, 'Any type, really', ${payload}::text::jsonb)`;
     }
+    await sql`insert into public.webhook_deliveries (webhook_config_id, event_type, payload)
+      values (${good}, 'order.paid', jsonb_build_object('text', repeat('x', 1100000)))`;
     const summary = await (await createHandler(testRuntime(database))(post())).json();
-    assert.deepEqual(pick(summary), { processed: 4, failed: 5, remaining: 0, due: 0 });
+    assert.deepEqual(pick(summary), { processed: 4, failed: 9, remaining: 0, due: 0 });
     const rows = await deliveries(sql);
     const reasons = rows.filter((row) => row.status === "failed").map((row) => row.error_message);
-    assert.equal(reasons.length, 5);
-    for (const reason of reasons) assert.match(reason!, /^not sent: (url|endpoint): /);
+    assert.equal(reasons.length, 9);
+    for (const reason of reasons) assert.match(reason!, /^not sent: (url|endpoint|payload): /);
     assert(!reasons.join().includes("secret"));
     const bodies = receiver.received.map((one) => one.text);
     assert.equal(bodies.length, 4);
@@ -163,9 +168,19 @@ databaseTest("a run whose time is spent says what is left", async (database) => 
   await withReceiver(undefined, async (receiver) => {
     await insertDeliveries(database.sql, await insertEndpoint(database.sql, { url: receiver.url }), 10);
     let clock = 0;
-    const runtime = { ...testRuntime(database, { WEBHOOK_CONCURRENCY: "4" }), now: () => clock += 30_000 };
-    const { processed, remaining, due } = await (await createHandler(runtime)(post())).json();
-    assert.deepEqual({ processed, remaining, due }, { processed: 4, remaining: 6, due: 6 });
+    const runtime = testRuntime(database, { WEBHOOK_CONCURRENCY: "4" });
+    // The time is over with the first request.
+    const { send } = runtime;
+    const timed: typeof runtime = {
+      ...runtime,
+      now: () => clock,
+      send: (...args) => {
+        clock = 60_000;
+        return send(...args);
+      },
+    };
+    const { processed, remaining, due } = await (await createHandler(timed)(post())).json();
+    assert.deepEqual({ processed, remaining, due }, { processed: 2, remaining: 8, due: 8 });
   });
 });
 
@@ -173,10 +188,13 @@ databaseTest("a delivery whose last attempt had no outcome is not sent for ever"
   await withReceiver(undefined, async (receiver) => {
     const { sql } = database;
     await insertDeliveries(sql, await insertEndpoint(sql, { url: receiver.url }));
-    await sql`update public.webhook_deliveries set attempts = 10, last_attempt_at = now() - interval '1 hour'`;
+    await sql`update public.webhook_deliveries set attempts = 16, last_attempt_at = now() - interval '1 hour'`;
     const summary = await (await createHandler(testRuntime(database))(post())).json();
     assert.deepEqual(pick(summary), { processed: 0, failed: 1, remaining: 0, due: 0 });
-    assert.equal((await deliveries(sql))[0]?.error_message, "not sent: used up its 10 attempts");
+    assert.equal(
+      (await deliveries(sql))[0]?.error_message,
+      "not sent: all its 16 attempts are used up, and the last one had no outcome",
+    );
     assert.equal(receiver.received.length, 0);
   });
 });

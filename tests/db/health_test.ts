@@ -128,7 +128,7 @@ databaseTest(
     assert(!open.includes("broken one") && !open.includes(broken));
     const named = await (await health(database, { apikey: SECRET_KEY })).json();
     assert.deepEqual(named.circuit_breakers.configs, [
-      { endpoint_id: broken, name: "broken one", failures_in_a_row: 5 },
+      { endpoint_id: broken, name: "broken one", state: "open", failures_in_a_row: 5, probe_in_s: 240 },
     ]);
   },
 );

@@ -36,9 +36,20 @@ Deno.test("clients send a publishable key beside the bearer token", () => {
   assert(isAuthorized({ apikey: "sb_publishable_x", authorization: `Bearer ${LEGACY}` }));
 });
 
+Deno.test("headers at odds: one key that is right is enough, whatever the other header says", () => {
+  assert(isAuthorized({ apikey: "wrong", authorization: `Bearer ${SECRET}` }));
+  assert(isAuthorized({ apikey: SECRET, authorization: "Bearer wrong" }));
+  assert(!isAuthorized({ apikey: "wrong", authorization: "Bearer wrong, too" }));
+});
+
 Deno.test("nobody else is accepted", () => {
   const part = (value: unknown) => btoa(JSON.stringify(value)).replaceAll("=", "");
-  const forged = `${part({ alg: "none" })}.${part({ role: "service_role" })}.`;
+  const jwt = (header: unknown, claims: unknown) => `${part(header)}.${part(claims)}.c2lnbmF0dXJl`;
+  const hs256 = { alg: "HS256", typ: "JWT" };
+  const anon = jwt(hs256, { role: "anon", exp: 4_000_000_000 });
+  const forged = jwt(hs256, { role: "service_role", exp: 4_000_000_000 });
+  const unsigned = `${part({ alg: "none" })}.${part({ role: "service_role" })}.`;
+  const expired = jwt(hs256, { role: "service_role", exp: 1 });
   const refused: Record<string, string>[] = [
     {},
     { apikey: "" },
@@ -49,7 +60,15 @@ Deno.test("nobody else is accepted", () => {
     { authorization: SECRET },
     { authorization: `Basic ${SECRET}` },
     { authorization: "Bearer " },
-    { authorization: `Bearer ${forged}` },
+    { apikey: anon, authorization: `Bearer ${anon}` },
+    ...[anon, forged, unsigned, expired].flatMap((token) => [
+      { apikey: token },
+      { authorization: `Bearer ${token}` },
+    ]),
+    // The shared prefix of both secret keys, and a header with more than one.
+    { apikey: "sb_secret_" },
+    { apikey: `${SECRET},${SECRET}` },
+    { authorization: `Bearer ${SECRET}, Bearer ${SECRET}` },
   ];
   for (const headers of refused) assert(!isAuthorized(headers), JSON.stringify(headers));
 });

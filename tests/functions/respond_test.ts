@@ -1,11 +1,12 @@
 /** What surrounds every handler: methods, bodies, errors that leak nothing. */
 
 import assert from "node:assert/strict";
-import { guarded } from "../../functions/_shared/respond.ts";
+import { guarded, textOf } from "../../functions/_shared/respond.ts";
 import { listenOptions } from "../../functions/_shared/env.ts";
 import { createLog, type Fields } from "../../functions/_shared/log.ts";
 import { createRuntime } from "../../functions/_shared/runtime.ts";
 import { createHandler as createDispatcher } from "../../functions/webhook-dispatcher/handler.ts";
+import { createHandler as createTest } from "../../functions/test-webhook/handler.ts";
 import { createHandler as createHealth } from "../../functions/webhook-health/handler.ts";
 import { closedPort } from "../support/receiver.ts";
 
@@ -84,4 +85,47 @@ Deno.test("a missing or unreachable database is one clear answer", async () => {
     assert.equal(JSON.parse(text).error.code, "database");
     assert(!text.includes("hidden-password"));
   }
+});
+
+Deno.test("browsers may call what they have a use for, and nothing else", async () => {
+  const runtime = { ...createRuntime("test", () => undefined), log: () => {} };
+  for (const handler of [createHealth(runtime), createTest(runtime)]) {
+    const preflight = await handler(request("OPTIONS"));
+    assert.equal(preflight.status, 204);
+    assert.match(preflight.headers.get("access-control-allow-headers")!, /apikey/);
+    // A refusal is readable for the page, too.
+    const refused = await handler(request("DELETE"));
+    assert.equal(refused.status, 405);
+    assert.equal(refused.headers.get("access-control-allow-origin"), "*");
+    assert.equal(refused.headers.get("access-control-allow-credentials"), null);
+  }
+  const preflight = await createDispatcher(runtime)(request("OPTIONS"));
+  assert.equal(preflight.status, 405);
+  assert.equal(preflight.headers.get("access-control-allow-origin"), null);
+});
+
+Deno.test("a body that is too long is not read to its end", async () => {
+  let pulled = 0;
+  const body = new ReadableStream({
+    pull: (controller) => {
+      pulled++;
+      controller.enqueue(new Uint8Array(1_024));
+    },
+  });
+  const endless = new Request("http://localhost/", { method: "POST", body });
+  await assert.rejects(textOf(endless, 10_000), {
+    name: "RequestError",
+    code: "body_too_large",
+    status: 413,
+  });
+  assert(pulled < 20, String(pulled));
+  assert.equal(await textOf(request("POST", "é".repeat(4_000)), 8_000), "é".repeat(4_000));
+  assert.equal(await textOf(request("POST"), 1), "");
+});
+
+Deno.test("the platform's warning reaches the runtime", () => {
+  const { stop } = createRuntime("test", () => undefined);
+  assert(!stop.aborted);
+  dispatchEvent(new Event("beforeunload"));
+  assert(stop.aborted);
 });

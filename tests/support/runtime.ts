@@ -5,6 +5,7 @@
  */
 
 import { createRuntime, type Runtime } from "../../functions/_shared/runtime.ts";
+import { connect, createStore } from "../../functions/_shared/store.ts";
 import type { TestDatabase } from "./database.ts";
 
 export const SECRET_KEY = "sb_secret_for-tests-only";
@@ -21,14 +22,37 @@ export function testRuntime(
   database: Pick<TestDatabase, "url" | "store">,
   variables: Record<string, string> = {},
 ): Runtime {
-  const all: Record<string, string> = {
+  const all = variablesFor(database, variables);
+  return { ...createRuntime("test", (name) => all[name]), log: () => {}, store: () => database.store };
+}
+
+/** As `testRuntime`, with a connection of its own, as the function has it. */
+export async function withOwnConnection(
+  database: Pick<TestDatabase, "url">,
+  body: (runtime: Runtime) => Promise<void>,
+): Promise<void> {
+  const all = variablesFor(database, {});
+  const sql = connect(database.url);
+  const runtime = { ...createRuntime("test", (name) => all[name]), log: () => {} };
+  const store = createStore(sql, runtime.settings);
+  try {
+    await body({ ...runtime, store: () => store });
+  } finally {
+    await sql.end();
+  }
+}
+
+function variablesFor(
+  database: Pick<TestDatabase, "url">,
+  variables: Record<string, string>,
+): Record<string, string> {
+  return {
     SUPABASE_DB_URL: database.url,
     SUPABASE_SECRET_KEYS: JSON.stringify({ default: SECRET_KEY }),
     SUPABASE_SERVICE_ROLE_KEY: SERVICE_ROLE_KEY,
     ...TEST_VARIABLES,
     ...variables,
   };
-  return { ...createRuntime("test", (name) => all[name]), log: () => {}, store: () => database.store };
 }
 
 /** A call as a scheduler makes it. */
