@@ -58,6 +58,8 @@ export interface Replayed {
   switched_off: number;
   /** How many were put back. */
   replayed: number;
+  /** For whom. */
+  endpoints: string[];
 }
 
 export type Store = ReturnType<typeof createStore>;
@@ -254,15 +256,16 @@ export function createStore(sql: Sql, settings: StoreSettings) {
           -- The reason stays until the next attempt.
           update public.webhook_deliveries d set status = 'pending', attempts = 0, last_attempt_at = now()
           from chosen where d.id = chosen.id
-          returning d.id
+          returning d.webhook_config_id
         )
         select (count(*) filter (where is_active))::integer as matched,
           (count(*) filter (where not is_active))::integer as switched_off,
-          (select count(*)::integer from put_back) as replayed
+          (select count(*)::integer from put_back) as replayed,
+          (select coalesce(jsonb_agg(distinct p.webhook_config_id), '[]') from put_back p) as endpoints
         from matching`.catch((error) => {
         throw error.code === DATETIME_FIELD_OVERFLOW ? new TimeError(error.message) : error;
       });
-      return row ?? { matched: 0, switched_off: 0, replayed: 0 };
+      return row ?? { matched: 0, switched_off: 0, replayed: 0, endpoints: [] };
     },
 
     async remaining(): Promise<Remaining> {

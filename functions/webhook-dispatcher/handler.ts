@@ -29,8 +29,10 @@ export interface DispatchSummary {
   due: number;
   duration_ms: number;
   /** What became of the replay that was asked for. */
-  replay?: Replayed & { dry_run: boolean };
+  replay?: ReplaySummary;
 }
+
+export type ReplaySummary = Omit<Replayed, "endpoints"> & { dry_run: boolean };
 
 export function createHandler(runtime: Runtime): Handler {
   const { settings, log, dispatcher, send, now, stop } = runtime;
@@ -60,7 +62,7 @@ export function createHandler(runtime: Runtime): Handler {
       duration_ms: now() - start,
     } satisfies DispatchSummary;
     log("info", "dispatched", summary);
-    return json({ ...summary, ...(replay && { replay: { ...replayed, dry_run: replay.dryRun } }) });
+    return json({ ...summary, ...(replayed && { replay: replayed }) });
   });
 }
 
@@ -75,12 +77,15 @@ function replayIn(body: string): Replay | undefined {
   }
 }
 
-async function putBack(runtime: Runtime, replay: Replay): Promise<Replayed> {
-  const replayed = await runtime.store().replay(replay).catch((error) => {
+async function putBack(runtime: Runtime, replay: Replay): Promise<ReplaySummary> {
+  const { endpoints, ...replayed } = await runtime.store().replay(replay).catch((error) => {
     throw error instanceof TimeError
       ? badRequest({ code: "invalid_field", message: `replay.from, replay.to: ${error.message}` })
       : error;
   });
-  runtime.log("info", "replayed", { ...replayed, dry_run: replay.dryRun });
-  return replayed;
+  // Whoever replays believes that the receivers work again: their breakers are tried at once.
+  for (const endpoint of endpoints) runtime.dispatcher.probe(endpoint);
+  const summary = { ...replayed, dry_run: replay.dryRun };
+  runtime.log("info", "replayed", summary);
+  return summary;
 }

@@ -73,6 +73,8 @@ struct EndpointState {
     breaker: Breaker,
     bucket: Option<Bucket>,
     paused_until_ms: u64,
+    /// Somebody wants to know now whether it works again: an open breaker lets its probe through.
+    is_asked_for: bool,
     /// How much is under way at most, between 1 and `concurrency`: it grows with each success and halves with each
     /// failure. A slow endpoint takes few slots before it has shown what it can do.
     window: u32,
@@ -136,6 +138,11 @@ impl Endpoints {
         }
     }
 
+    /// Lets an open breaker's probe through before its time.
+    pub(crate) fn probe(&mut self, id: &str) {
+        self.0.entry(id.to_owned()).or_insert_with(EndpointState::new).is_asked_for = true;
+    }
+
     /// What to claim, with `free` slots left.
     pub(crate) fn claim_order(&mut self, free: u32, settings: &Settings, now_ms: u64) -> ClaimOrder {
         let mut order = ClaimOrder::default();
@@ -182,6 +189,7 @@ impl Endpoints {
     pub(crate) fn ended(&mut self, id: &str, outcome: &Outcome, settings: &Settings, now_ms: u64) -> bool {
         let Some(state) = self.0.get_mut(id) else { return false };
         state.under_way = state.under_way.saturating_sub(1);
+        state.is_asked_for = false;
         if let Some(pause_ms) = outcome.endpoint_pause_ms(now_ms) {
             state.paused_until_ms = state.paused_until_ms.max(now_ms.saturating_add(pause_ms));
         }
@@ -238,6 +246,7 @@ impl EndpointState {
             breaker: Breaker::default(),
             bucket: None,
             paused_until_ms: 0,
+            is_asked_for: false,
             window: FIRST_WINDOW,
             concurrency: u32::MAX,
         }
@@ -257,8 +266,10 @@ impl EndpointState {
             return Turn { most, full: most, wait_until_ms: self.next_due_ms };
         }
         let (window, elsewhere) = match self.breaker.state(&settings.breaker, now_ms) {
-            BreakerState::Open { until_ms } => return nothing(Some(until_ms)),
-            BreakerState::HalfOpen => (1, u32::try_from(self.under_way_elsewhere).unwrap_or(u32::MAX)),
+            BreakerState::Open { until_ms } if !self.is_asked_for => return nothing(Some(until_ms)),
+            BreakerState::Open { .. } | BreakerState::HalfOpen => {
+                (1, u32::try_from(self.under_way_elsewhere).unwrap_or(u32::MAX))
+            }
             BreakerState::Closed => (self.window, 0),
         };
         if due == 0 {

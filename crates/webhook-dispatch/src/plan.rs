@@ -140,6 +140,11 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         self.endpoints.heed(endpoint_id, recent, now_ms);
     }
 
+    /// Lets the probe of an endpoint with an open breaker through now: somebody says that it works again.
+    pub fn probe(&mut self, endpoint_id: &str) {
+        self.endpoints.probe(endpoint_id);
+    }
+
     /// What to claim next, with `free` slots left.
     pub fn claim_order(&mut self, free: u32, now_ms: u64) -> ClaimOrder {
         self.endpoints.claim_order(free, &self.settings, now_ms)

@@ -216,6 +216,11 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// Lets the probe of an endpoint with an open breaker through now: somebody says that it works again.
+    pub fn probe(&mut self, #[wasm_bindgen(js_name = endpointId)] endpoint_id: &str) {
+        self.0.probe(endpoint_id);
+    }
+
     /// What to claim next, with `free` slots left.
     #[wasm_bindgen(js_name = claimOrder)]
     pub fn claim_order(

@@ -107,6 +107,19 @@ fn a_breaker_is_rebuilt_from_the_tables_and_closed_by_them() {
 }
 
 #[test]
+fn a_probe_that_is_asked_for_goes_before_its_time_and_only_once() {
+    let failing = EndpointFacts { failures: 16, last_failure_ago_ms: 1_000, ..facts("a", 10) };
+    let mut endpoints = Endpoints::default();
+    endpoints.probe("a");
+    endpoints.observe(std::slice::from_ref(&failing), &Settings::default(), NOW);
+    assert_eq!(order_at(&mut endpoints, NOW).0, only("a", 1));
+    claim(&mut endpoints, "a", 1);
+    assert_eq!(order_at(&mut endpoints, NOW).0, []);
+    end(&mut endpoints, "a", &answered(500), 1, NOW);
+    assert_eq!(order_at(&mut endpoints, NOW), (vec![], Some(300_000)));
+}
+
+#[test]
 fn a_switched_off_breaker_never_opens() {
     let mut settings = Settings::default();
     settings.breaker.failures = 0;
