@@ -29,12 +29,13 @@ export function createKeys() {
   };
 }
 
-/** The variables that the platform gives its functions. */
+/** The variables that the platform gives its functions, and leave to call this machine's receivers. */
 export function functionEnv({ databaseUrl, keys }) {
   return {
     SUPABASE_DB_URL: databaseUrl,
     SUPABASE_SECRET_KEYS: JSON.stringify({ default: keys.secretKey }),
     SUPABASE_SERVICE_ROLE_KEY: keys.serviceRoleKey,
+    WEBHOOK_ALLOWED_ADDRESSES: "127.0.0.0/8,::1",
   };
 }
 

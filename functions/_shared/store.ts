@@ -159,17 +159,25 @@ export function createStore(sql: Sql, settings: StoreSettings) {
             row_number() over (partition by o.webhook_config_id order by o.created_at, o.id) as place
           from oldest o join allowed a on a.id = o.webhook_config_id
         ), fair as (
-          select r.id, r.place + r.under_way as rank, r.created_at,
-            sum(r.bytes) over (order by r.place + r.under_way, r.created_at, r.id) - r.bytes as bytes_before
-          from ranked r where r.place <= r.most
-        ), due as (
-          select d.id
+          select r.*, r.place > r.most as is_spare, r.place + r.under_way as rank,
+            sum(r.bytes) over (order by r.place > r.most, r.place + r.under_way, r.created_at, r.id) - r.bytes
+              as bytes_before
+          from ranked r
+        ), locked as materialized (
+          select d.id, d.webhook_config_id, f.most, f.place
           from fair f join public.webhook_deliveries d on d.id = f.id
           -- Again: somebody else may have taken it since.
           where d.status = 'pending' and ${due} <= now() and f.bytes_before < ${MOST_CLAIMED_BYTES}
-          order by f.rank, f.created_at
-          limit ${limit}
+          -- Spare rows stand in for those that another claim is just taking.
+          order by f.is_spare, f.rank, f.created_at
+          limit least(${limit}, (select sum(a.most) from allowed a))
           for update of d skip locked
+        ), due as (
+          select l.id
+          from (
+            select k.*, row_number() over (partition by k.webhook_config_id order by k.place) as n from locked k
+          ) l
+          where l.n <= l.most
         ), taken as (
           update public.webhook_deliveries d
           -- Whatever an admin has put there: one odd row must not stop the claim.
