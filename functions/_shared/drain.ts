@@ -36,6 +36,8 @@ export interface Drained {
 
 /** How often the tables are asked for news while requests are under way, in milliseconds. */
 const NEWS_MS = 500;
+/** On a large table, at most this part of the time is spent on that. */
+const MOST_ASKING = 1 / 10;
 
 /** Rejects if the database does, once all that was under way has ended and was offered to it. */
 export async function drain(options: DrainOptions): Promise<Drained> {
@@ -56,7 +58,7 @@ export async function drain(options: DrainOptions): Promise<Drained> {
   let isDirty = false;
   /** They were asked, and a claim found nothing all the same: somebody else has it. */
   let isFruitless = false;
-  let observedAt = 0;
+  let newsAt = 0;
 
   const start = (plan: Plan) => {
     refused.push(...plan.refused);
@@ -98,11 +100,13 @@ export async function drain(options: DrainOptions): Promise<Drained> {
   };
 
   const observe = async () => {
-    [isStale, isDirty, isFruitless, observedAt] = [false, false, false, now()];
+    [isStale, isDirty, isFruitless] = [false, false, false];
+    const askedAt = now();
     dispatcher.observe(await store.endpoints(), now());
-    const windows = dispatcher.rateWindows();
-    if (windows.length === 0) return;
-    for (const { id, recent } of await store.recentAttempts(windows)) dispatcher.heed(id, recent, now());
+    const windows = dispatcher.rateWindows(now());
+    const recent = windows.length > 0 ? await store.recentAttempts(windows) : [];
+    for (const one of recent) dispatcher.heed(one.id, one.recent, now());
+    newsAt = now() + Math.max(NEWS_MS, (now() - askedAt) / MOST_ASKING);
   };
 
   const claim = async ({ allowances }: ClaimOrder, free: number) => {
@@ -131,7 +135,7 @@ export async function drain(options: DrainOptions): Promise<Drained> {
       return undefined;
     }
     const isBusy = underWay > 0 || writing !== undefined;
-    if (isDirty && (!isBusy || now() - observedAt >= NEWS_MS)) {
+    if (isDirty && (!isBusy || now() >= newsAt)) {
       isStale = true;
       return undefined;
     }

@@ -62,7 +62,7 @@ export function failing(sql: Sql, settings: StoreSettings): Fragment {
         and isfinite(d.last_attempt_at) and not d.payload @> ${TEST_MARK}::text::jsonb
     ), suspected as (
       select id from evidence group by id having sum(attempts) >= ${settings.breakerFailures}
-    ), succeeded as (
+    ), succeeded as materialized (
       select s.id, (
         select max(d.last_attempt_at) from public.webhook_deliveries d
         where d.webhook_config_id = s.id and d.status = 'delivered' and d.created_at > now() - interval '3 days'

@@ -72,6 +72,8 @@ struct EndpointState {
     under_way_elsewhere: u64,
     breaker: Breaker,
     bucket: Option<Bucket>,
+    /// When it was last asked what others have sent.
+    heeded_ms: Option<u64>,
     paused_until_ms: u64,
     /// Somebody wants to know now whether it works again: an open breaker lets its probe through.
     is_asked_for: bool,
@@ -83,6 +85,9 @@ struct EndpointState {
 
 /// An endpoint's first window.
 const FIRST_WINDOW: u32 = 8;
+
+/// How often it is asked what others have sent, in milliseconds.
+const HEED_EVERY_MS: u64 = 60_000;
 
 /// How many deliveries are claimed at once for an endpoint that does not exist or is switched off: they are refused
 /// without being sent.
@@ -120,9 +125,12 @@ impl Endpoints {
         }
     }
 
-    /// The endpoints whose recent attempts are worth counting.
-    pub(crate) fn rate_windows(&self) -> Vec<RateWindow> {
-        let limited = self.0.iter().filter(|(_, state)| state.due > 0);
+    /// The endpoints whose recent attempts are to be counted: limited ones, when they are new and once a minute. No
+    /// index helps such a count.
+    pub(crate) fn rate_windows(&self, now_ms: u64) -> Vec<RateWindow> {
+        let is_recent = |at_ms: u64| now_ms.saturating_sub(at_ms) < HEED_EVERY_MS;
+        let is_wanted = |state: &EndpointState| state.due > 0 && !state.heeded_ms.is_some_and(is_recent);
+        let limited = self.0.iter().filter(|(_, state)| is_wanted(state));
         let window = |bucket: &Bucket| bucket.rate().per_ms;
         limited
             .filter_map(|(id, state)| {
@@ -133,7 +141,9 @@ impl Endpoints {
 
     /// Takes in how many attempts an endpoint has had within its rate's time.
     pub(crate) fn heed(&mut self, id: &str, recent: u32, now_ms: u64) {
-        if let Some(bucket) = self.0.get_mut(id).and_then(|state| state.bucket.as_mut()) {
+        let Some(state) = self.0.get_mut(id) else { return };
+        state.heeded_ms = Some(now_ms);
+        if let Some(bucket) = &mut state.bucket {
             bucket.heed(recent, now_ms);
         }
     }
@@ -245,6 +255,7 @@ impl EndpointState {
             under_way_elsewhere: 0,
             breaker: Breaker::default(),
             bucket: None,
+            heeded_ms: None,
             paused_until_ms: 0,
             is_asked_for: false,
             window: FIRST_WINDOW,
@@ -255,6 +266,7 @@ impl EndpointState {
     fn limit(&mut self, rate: Option<Rate>, now_ms: u64) {
         if self.bucket.map(|bucket| bucket.rate()) != rate {
             self.bucket = rate.map(|rate| Bucket::new(rate, now_ms));
+            self.heeded_ms = None;
         }
     }
 

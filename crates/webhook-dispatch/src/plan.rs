@@ -131,8 +131,8 @@ impl<U: HttpUrlParser> Dispatcher<U> {
     }
 
     /// The endpoints with a rate, whose recent attempts [`Dispatcher::heed`] wants to know.
-    pub fn rate_windows(&self) -> Vec<RateWindow> {
-        self.endpoints.rate_windows()
+    pub fn rate_windows(&self, now_ms: u64) -> Vec<RateWindow> {
+        self.endpoints.rate_windows(now_ms)
     }
 
     /// Takes in how many attempts an endpoint has had within its rate's window, whoever made them.

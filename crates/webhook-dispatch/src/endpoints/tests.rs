@@ -145,13 +145,15 @@ fn a_429_pauses_the_whole_endpoint_and_opens_nothing() {
 fn a_rate_paces_and_counts_what_others_have_sent() {
     let limited = EndpointFacts { url: Some("https://a.example/#rate=10/s".to_owned()), ..facts("a", 100) };
     let mut endpoints = observed(&[limited, facts("b", 1)]);
-    assert_eq!(endpoints.rate_windows(), [RateWindow { id: "a".to_owned(), window_ms: 1_000 }]);
+    assert_eq!(endpoints.rate_windows(NOW), [RateWindow { id: "a".to_owned(), window_ms: 1_000 }]);
     assert_eq!(order_at(&mut endpoints, NOW).0, [("a".to_owned(), 1), ("b".to_owned(), 1)]);
     claim(&mut endpoints, "a", 1);
     claim(&mut endpoints, "b", 1);
     assert_eq!(order_at(&mut endpoints, NOW), (vec![], Some(100)));
     assert_eq!(order_at(&mut endpoints, NOW + 100).0, only("a", 1));
     endpoints.heed("a", 10, NOW + 100);
+    assert_eq!(endpoints.rate_windows(NOW + 60_000), []);
+    assert_eq!(endpoints.rate_windows(NOW + 60_100).len(), 1);
     assert_eq!(order_at(&mut endpoints, NOW + 100), (vec![], Some(100)));
 }
 
