@@ -115,7 +115,7 @@ Deno.test("a claimed row becomes a request, and its outcome a row update", () =>
   assert.equal(request.url, row.url);
   assert.equal(request.method, "POST");
   assert(request.body.startsWith(row.payload.slice(0, -1)), request.body);
-  const headers = new Headers(request.headers);
+  const headers = new Headers(core.headerFields(request.head));
   core.verifySignature(
     row.secret_key!,
     headers.get("webhook-id")!,
@@ -136,7 +136,7 @@ Deno.test("a claimed row becomes a request, and its outcome a row update", () =>
 
   const outcomes: core.Outcome[] = [
     { answered: { status: 204, location: null, retryAfter: null, body: "é" } },
-    { answered: { status: 302, location: "https://b.example/", body: "" } },
+    { answered: { status: 302, location: "https://b.example/", retryAfter: null, body: "" } },
     { timedOut: { afterMs: 10_000 } },
     { connectionFailed: { reason: "refused" } },
   ];
