@@ -4,7 +4,6 @@
  * @module
  */
 
-import { lookup } from "node:dns/promises";
 import { type Authorizer, createAuthorizer } from "./auth.ts";
 import { Dispatcher, retryDelaysMs, type Settings } from "./core.ts";
 import { acceptedKeysFrom, settingsFrom, type Variable } from "./env.ts";
@@ -52,9 +51,12 @@ export function createRuntime(functionName: string, variable: Variable = Deno.en
   };
 }
 
-/** All of a host's. */
+/** All of a host's. Deno 2.1.4 wants Node's types in the lock file for a module that it sees imported. */
 async function addresses(host: string): Promise<string[]> {
-  return (await lookup(host.replace(/^\[(.*)\]$/, "$1"), { all: true })).map(({ address }) => address);
+  const module = "node:dns/promises";
+  const { lookup } = await import(module);
+  const found: { address: string }[] = await lookup(host.replace(/^\[(.*)\]$/, "$1"), { all: true });
+  return found.map(({ address }) => address);
 }
 
 /** Never shows the URL: it holds the database's password. */

@@ -97,16 +97,15 @@ pub fn read_answer(bytes: &[u8], is_closed: bool) -> Result<Option<Answer>, Answ
         let room = MOST_HEAD_BYTES.saturating_sub(used);
         let mut slots = [EMPTY_HEADER; MOST_HEADERS];
         let mut head = Response::new(&mut slots);
-        let text;
-        match head.parse(rest.get(..room).unwrap_or(rest)) {
-            Ok(Status::Complete(length)) => text = rest.get(..length).unwrap_or_default(),
+        let text = match head.parse(rest.get(..room).unwrap_or(rest)) {
+            Ok(Status::Complete(length)) => rest.get(..length).unwrap_or_default(),
             Ok(Status::Partial) if rest.len() >= room => return Err(AnswerError::HeadTooLong),
             Ok(Status::Partial) if !is_closed => return Ok(None),
             Ok(Status::Partial) if bytes.is_empty() => return Err(AnswerError::NoAnswer),
             Ok(Status::Partial) => return Err(AnswerError::BrokenOff),
             Err(Error::TooManyHeaders) => return Err(AnswerError::TooManyHeaders),
             Err(error) => return Err(not_http(&error, rest)),
-        }
+        };
         rest = rest.get(text.len()..).unwrap_or_default();
         match head.code.unwrap_or_default() {
             ..100 => return Err(not_http(&Error::Status, text)),
