@@ -3,38 +3,15 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { Webhook } from "standardwebhooks";
-import { type ClaimedRow, Dispatcher, type HttpRequest } from "../../functions/_shared/core.ts";
-import { send } from "../../functions/_shared/transport/http.ts";
+import { PAYLOAD, planned, send } from "../support/http.ts";
 import { closedPort, type Received, withReceiver } from "../support/receiver.ts";
 
 const WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-const PAYLOAD =
-  '{"data": {"big": 12345678901234567890, "money": 1.10, "name": "Zoë 🎲 \\u0001"}, "event": "order.paid", "request_id": "4bf92f35-77b3-4da6-a3ce-929d0e0e4736"}';
-
-function planned(url: string, secret: string | null): HttpRequest {
-  const row: ClaimedRow = {
-    id: "0a6e3f6e-4f0e-4a58-9d2f-9a1b2c3d4e5f",
-    event_type: "order.paid",
-    payload: PAYLOAD,
-    attempt: 1,
-    created_at: "2026-01-29T10:00:00.000000Z",
-    endpoint_id: "e",
-    url,
-    secret_key: secret,
-    is_active: true,
-  };
-  return new Dispatcher(3, 5_000).plan([row], Date.now()).batches[0]!.request;
-}
-
-function request(url: string): HttpRequest {
-  return { url, method: "POST", headers: [["Content-Type", "application/json"]], body: "{}" };
-}
-
 /** Sends one signed delivery and returns what the receiver got. */
 async function deliver(secret: string | null): Promise<Received> {
   let received: Received | undefined;
   await withReceiver(undefined, async (receiver) => {
-    const { outcome } = await send(planned(`${receiver.url}/hook?a=b`, secret), 5_000);
+    const { outcome } = await send(planned(`${receiver.url}/hook?a=b`, { secret_key: secret }), 5_000);
     assert.deepEqual(outcome, { answered: { status: 200, location: null, retryAfter: null, body: "ok" } });
     received = receiver.received[0];
   });
@@ -113,7 +90,7 @@ Deno.test("a redirect is not followed, and its location is kept", async () => {
   await withReceiver(
     () => new Response(null, { status: 307, headers: { location: "/elsewhere" } }),
     async (receiver) => {
-      const { outcome } = await send(request(receiver.url), 5_000);
+      const { outcome } = await send(planned(receiver.url), 5_000);
       assert.deepEqual(outcome, {
         answered: { status: 307, location: "/elsewhere", retryAfter: null, body: "" },
       });
@@ -125,14 +102,14 @@ Deno.test("a redirect is not followed, and its location is kept", async () => {
 Deno.test("a receiver that does not answer is a time-out", async () => {
   const release = Promise.withResolvers<Response>();
   await withReceiver(() => release.promise, async (receiver) => {
-    const { outcome } = await send(request(receiver.url), 50);
+    const { outcome } = await send(planned(receiver.url), 50);
     assert.deepEqual(outcome, { timedOut: { afterMs: 50 } });
     release.resolve(new Response());
   });
 });
 
 Deno.test("nobody listening is a failed connection, and its reason shows no query", async () => {
-  const { outcome } = await send(request(`http://127.0.0.1:${closedPort()}/hook?token=hidden`), 5_000);
+  const { outcome } = await send(planned(`http://127.0.0.1:${closedPort()}/hook?token=hidden`), 5_000);
   assert("connectionFailed" in outcome);
   assert(!outcome.connectionFailed.reason.includes("hidden"), outcome.connectionFailed.reason);
   assert.match(outcome.connectionFailed.reason, /refused/i);
@@ -150,7 +127,7 @@ Deno.test("an answer without an end is read only as far as a row keeps of it", a
       }),
     );
   await withReceiver(endless, async (receiver) => {
-    const { outcome } = await send(request(receiver.url), 5_000);
+    const { outcome } = await send(planned(receiver.url), 5_000);
     assert("answered" in outcome);
     assert.equal(outcome.answered.status, 200);
     assert(outcome.answered.body.length >= 1_000);
@@ -168,7 +145,7 @@ Deno.test("an answer whose body breaks off is an answer", async () => {
     );
     connection.close();
   })();
-  const { outcome } = await send(request(`http://127.0.0.1:${listener.addr.port}/`), 5_000);
+  const { outcome } = await send(planned(`http://127.0.0.1:${listener.addr.port}/`), 5_000);
   await serving;
   listener.close();
   assert.deepEqual(outcome, { answered: { status: 202, location: null, retryAfter: null, body: "begun" } });
@@ -176,7 +153,7 @@ Deno.test("an answer whose body breaks off is an answer", async () => {
 
 Deno.test("bytes that are no text do not harm", async () => {
   await withReceiver(() => new Response(new Uint8Array([0x61, 0xff, 0x00])), async (receiver) => {
-    const { outcome } = await send(request(receiver.url), 5_000);
+    const { outcome } = await send(planned(receiver.url), 5_000);
     assert.deepEqual(outcome, {
       answered: { status: 200, location: null, retryAfter: null, body: "a\ufffd\0" },
     });

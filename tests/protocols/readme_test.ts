@@ -1,8 +1,8 @@
 /** The README's receivers, run as they stand there: each takes a delivery and refuses an altered one. */
 
 import assert from "node:assert/strict";
-import { type ClaimedRow, Dispatcher, type HttpRequest } from "../../functions/_shared/core.ts";
-import { send } from "../../functions/_shared/transport/http.ts";
+import type { HttpRequest } from "../../functions/_shared/core.ts";
+import { planned, send } from "../support/http.ts";
 import { closedPort } from "../support/receiver.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -82,18 +82,11 @@ async function listening(port: number, child: Deno.ChildProcess): Promise<void> 
 }
 
 function signed(url: string): HttpRequest {
-  const row: ClaimedRow = {
+  return planned(url, {
     id: crypto.randomUUID(),
-    event_type: "order.paid",
     payload: '{"event": "order.paid", "data": {"price": 1.10, "to": "Zoë"}}',
-    attempt: 1,
-    created_at: "2026-01-29T10:00:00.000000Z",
-    endpoint_id: "e",
-    url,
     secret_key: SECRET,
-    is_active: true,
-  };
-  return new Dispatcher(1, 5_000).plan([row], Date.now()).batches[0]!.request;
+  });
 }
 
 Deno.test("the README's receiver for Node verifies", async () => {

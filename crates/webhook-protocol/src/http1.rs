@@ -97,7 +97,6 @@ pub fn read_answer(bytes: &[u8], is_closed: bool) -> Result<Option<Answer>, Answ
         let room = MOST_HEAD_BYTES.saturating_sub(used);
         let mut slots = [EMPTY_HEADER; MOST_HEADERS];
         let mut head = Response::new(&mut slots);
-
         let text = match head.parse(rest.get(..room).unwrap_or(rest)) {
             Ok(Status::Complete(length)) => rest.get(..length).unwrap_or_default(),
             Ok(Status::Partial) if rest.len() >= room => return Err(AnswerError::HeadTooLong),

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { lookup } from "node:dns/promises";
 import type { AddressPolicy } from "../core.ts";
 
 /**
@@ -78,7 +77,10 @@ export function createAddressBook(
 
 /** What the system's resolver finds, as `fetch` would ask it: host file and search domains included, both families. */
 async function resolveBySystem(name: string): Promise<string[]> {
-  const found = await lookup(name, { all: true, verbatim: true });
+  // Deno 2.1.4 wants Node's types in the lock file for a module that it sees imported.
+  const module = "node:dns/promises";
+  const { lookup } = await import(module);
+  const found: { address: string }[] = await lookup(name, { all: true, verbatim: true });
   return found.map(({ address }) => address);
 }
 

@@ -17,23 +17,21 @@ export class Connection {
   isUntouched = false;
   /** By `performance.now()`. */
   idleSince = 0;
+  /** Why the reading has ended, if not by a close of the other side. */
+  broken: Error | undefined;
   readonly #conn: Deno.TcpConn | Deno.TlsConn;
   readonly #isTls: boolean;
   #buffer = new Uint8Array(FIRST_BYTES);
   #length = 0;
   #reading: Promise<boolean> | undefined;
-  #isIdle = false;
+  /** Called when it ends while nobody uses it. */
+  #onEnd: (() => void) | undefined;
   #isClosed = false;
 
   constructor(key: string, conn: Deno.TcpConn | Deno.TlsConn, isTls: boolean) {
     this.key = key;
     this.#conn = conn;
     this.#isTls = isTls;
-  }
-
-  /** Nothing has happened to it while nobody used it. */
-  get isUsable(): boolean {
-    return this.#isIdle && !this.#isClosed;
   }
 
   /** What has come in since the request began. */
@@ -65,24 +63,18 @@ export class Connection {
   }
 
   /**
-   * Waits for its next use. A read stays outstanding, since a receiver that closes, or says something that nobody
-   * has asked for, makes it unusable: `onEnd` is called then.
+   * Waits for its next use. A read stays outstanding: a receiver that closes, or says something that nobody has asked
+   * for, makes it useless, and `onEnd` is called.
    */
   rest(onEnd: () => void): void {
     this.#length = 0;
-    this.#isIdle = true;
+    this.#onEnd = onEnd;
     this.idleSince = performance.now();
-    // Nobody waits for it: it does not keep the process from ending.
-    this.#conn.unref();
-    const ended = () => {
-      if (this.#isClosed) onEnd();
-    };
-    this.receive().then(ended, ended);
+    this.receive();
   }
 
   wake(): void {
-    this.#isIdle = false;
-    this.#conn.ref();
+    this.#onEnd = undefined;
   }
 
   /** Deno 2.1.4 keeps the socket until a write that is under way has ended; a read ends at once. */
@@ -97,19 +89,21 @@ export class Connection {
   }
 
   async #read(): Promise<boolean> {
+    let count: number | null = null;
     try {
       if (this.#length === this.#buffer.length) this.#grow();
-      const count = await this.#conn.read(this.#buffer.subarray(this.#length));
+      count = await this.#conn.read(this.#buffer.subarray(this.#length));
       this.#length += count ?? 0;
-      return count !== null;
     } catch (error) {
       // Some end a TLS connection without saying so.
-      if (error instanceof Deno.errors.UnexpectedEof) return false;
-      throw error;
-    } finally {
-      this.#reading = undefined;
-      if (this.#isIdle) this.close();
+      if (!(error instanceof Deno.errors.UnexpectedEof)) this.broken = error as Error;
     }
+    this.#reading = undefined;
+    if (this.#onEnd) {
+      this.close();
+      this.#onEnd();
+    }
+    return count !== null;
   }
 
   #grow(): void {

@@ -1,6 +1,6 @@
 /**
  * HTTP/1.1 over sockets of our own: `fetch` resolves names by itself, so that it need not call the address that was
- * judged, and it takes eight times the CPU. The core writes the request and reads the answer; bytes are moved here.
+ * judged, and it takes several times the CPU. The core writes the request and reads the answer; bytes are moved here.
  *
  * No redirect is followed, no answer is read further than a row keeps of it, and within one attempt no byte of a
  * request is sent twice.
@@ -43,6 +43,8 @@ export interface HttpTransportOptions extends Partial<ConnectOptions> {
   addresses: (host: string) => Promise<string[]>;
 }
 
+const encoder = new TextEncoder();
+
 export function createHttpTransport(options: HttpTransportOptions): HttpTransport {
   const connectOptions = { caCerts: [], connectTimeoutMs: 5_000, openSocket, ...options };
   const pool = new Pool();
@@ -50,7 +52,7 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
   const exchange = async (request: HttpRequest, deadline: Deadline, withHead: boolean): Promise<Answer> => {
     const addresses = await deadline.within(options.addresses(request.host));
     const keys = addresses.map((address) => keyOf(request, address));
-    const bytes = new TextEncoder().encode(request.head + request.body);
+    const bytes = encoder.encode(request.head + request.body);
     for (let reused = pool.take(keys);; reused = pool.take(keys)) {
       const connection = reused ?? await connect(request, addresses, deadline, connectOptions);
       deadline.onOver = () => connection.close();
@@ -92,16 +94,12 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
 /** Reads while the request is still being written: a receiver may answer early, and close. */
 async function receive(connection: Connection, withHead: boolean): Promise<Answer> {
   while (true) {
-    let broken: unknown;
-    const isOpen = await connection.receive().catch((error) => {
-      broken = error;
-      return false;
-    });
+    const isOpen = await connection.receive();
     try {
       const answer = readAnswer(connection.received, !isOpen || connection.isFull, withHead);
       if (answer) return answer;
     } catch (error) {
-      throw broken ?? error;
+      throw connection.broken ?? error;
     }
   }
 }

@@ -19,8 +19,8 @@ export class Pool {
 
   /** The one with one of these keys that was used last. */
   take(keys: string[]): Connection | undefined {
-    const at = this.#idle.findLastIndex((connection) => connection.isUsable && keys.includes(connection.key));
-    const [connection] = at < 0 ? [] : this.#idle.splice(at, 1);
+    const at = this.#idle.findLastIndex(({ key }) => keys.includes(key));
+    const connection = at < 0 ? undefined : this.#idle.splice(at, 1)[0];
     connection?.wake();
     return connection;
   }

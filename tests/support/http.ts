@@ -1,0 +1,70 @@
+/**
+ * Requests as the core plans them, and a sender for one of them.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { type ClaimedRow, Dispatcher, type HttpRequest, type Outcome } from "../../functions/_shared/core.ts";
+import {
+  createHttpTransport,
+  type HttpTransport,
+  type HttpTransportOptions,
+  type Send,
+} from "../../functions/_shared/transport/http.ts";
+import { testSettings } from "./settings.ts";
+
+export const PAYLOAD =
+  '{"data": {"big": 12345678901234567890, "money": 1.10, "name": "Zoë 🎲 \\u0001"}, "event": "order.paid", "request_id": "4bf92f35-77b3-4da6-a3ce-929d0e0e4736"}';
+
+/** A claimed row that goes to this URL. */
+export function claimed(url: string, columns: Partial<ClaimedRow> = {}): ClaimedRow {
+  return {
+    id: "0a6e3f6e-4f0e-4a58-9d2f-9a1b2c3d4e5f",
+    event_type: "order.paid",
+    payload: PAYLOAD,
+    attempt: 1,
+    created_at: "2026-01-29T10:00:00.000000Z",
+    endpoint_id: "e",
+    url,
+    secret_key: null,
+    is_active: true,
+    ...columns,
+  };
+}
+
+export function planned(url: string, columns?: Partial<ClaimedRow>): HttpRequest {
+  const { batches, refused } = new Dispatcher(testSettings()).plan([claimed(url, columns)], Date.now());
+  assert.equal(batches.length, 1, refused[0]?.error_message ?? "");
+  return batches[0]!.request;
+}
+
+/** Takes hosts for addresses: no name is resolved. */
+export const literal = (host: string): Promise<string[]> => Promise.resolve([host.replace(/^\[|\]$/g, "")]);
+
+/** Runs with a transport and closes its connections afterwards. */
+export async function withTransport<T>(
+  options: Partial<HttpTransportOptions>,
+  body: (transport: HttpTransport) => Promise<T>,
+): Promise<T> {
+  const transport = createHttpTransport({ addresses: literal, ...options });
+  try {
+    return await body(transport);
+  } finally {
+    transport.close();
+  }
+}
+
+/** Sends one request over a connection of its own. */
+export const send: Send = (request, timeoutMs, withHeaders) =>
+  withTransport({}, (transport) => transport.send(request, timeoutMs, withHeaders));
+
+export function answered(outcome: Outcome) {
+  assert("answered" in outcome, JSON.stringify(outcome));
+  return outcome.answered;
+}
+
+export function failed(outcome: Outcome): string {
+  assert("connectionFailed" in outcome, JSON.stringify(outcome));
+  return outcome.connectionFailed.reason;
+}
