@@ -34,7 +34,9 @@ export function claimed(url: string, columns: Partial<ClaimedRow> = {}): Claimed
 }
 
 export function planned(url: string, columns?: Partial<ClaimedRow>): HttpRequest {
-  const { batches, refused } = new Dispatcher(testSettings()).plan([claimed(url, columns)], Date.now());
+  const { batches, refused } = new Dispatcher(testSettings({ allowedAddresses: "0.0.0.0/0, ::/0" })).plan([
+    claimed(url, columns),
+  ], Date.now());
   assert.equal(batches.length, 1, refused[0]?.error_message ?? "");
   return batches[0]!.request;
 }
