@@ -1,0 +1,168 @@
+/**
+ * The account of a chaos run: the table, the journal of its changes and what the receivers saw, held against each
+ * other. It is exact. Each request carries the span id of its attempt, each attempt was claimed in the journal by one
+ * dispatcher process, and of each process it is known whether and when it was killed.
+ *
+ * A receiver that acknowledged an attempt whose success is not in the journal will get the delivery again. That is
+ * what at-least-once means, and it is explained by one of these alone:
+ *
+ * - kill: the process that claimed it was killed within the lease, and had not yet written an attempt that it claimed
+ *   later than this one's exchange can have lasted (results are written in the order in which they come).
+ * - outage: PostgreSQL was down at some time between the acknowledgement and the end of the lease.
+ * - late answer: the process has written that it timed out, and the answer came when the time-out was all but over.
+ */
+
+import { createHash } from "node:crypto";
+
+/** An answer that comes within this time before the time-out may be read after it: the processors are busy. */
+const LATE_SHARE = 0.5;
+
+/**
+ * @param {object} facts
+ * @param {Map<string, { receiver: number, n: number }>} facts.deliveries what was inserted, by id
+ * @param {{ id: string, status: string, attempts: number, error_message: string | null }[]} facts.rows
+ * @param {Change[]} facts.journal in order
+ * @param {import("./receivers.mjs").Request[]} facts.requests
+ * @param {Map<string, import("./dispatchers.mjs").Dispatcher>} facts.dispatchers
+ * @param {{ from: number, to: number }[]} facts.outages
+ * @param {number} facts.timeoutMs
+ * @param {number} facts.leaseMs
+ *
+ * @typedef {{ at: number, dispatcher: string, id: string, attempts_before: number, attempts: number, status: string,
+ *   error_message: string | null }} Change
+ * @typedef {{ number: number, dispatcher: string, claimedAt: number, written: Change | null,
+ *   requests: import("./receivers.mjs").Request[] }} Attempt
+ */
+export function account(facts) {
+  const { deliveries, rows, requests, dispatchers } = facts;
+  /** What must not be, in words. */
+  const unexplained = [];
+  const causes = { kill: 0, outage: 0, "late answer": 0 };
+  const byKill = new Map();
+  let lost = 0;
+  let duplicates = 0;
+
+  for (const { name, diedByItself } of dispatchers.values()) {
+    if (diedByItself) unexplained.push(`${name} died by itself`);
+  }
+  const attempts = attemptsFrom(facts.journal, unexplained);
+  matchRequests(requests, attempts, unexplained);
+  const lastClaims = lastWrittenClaims(attempts);
+
+  const rowsById = new Map(rows.map((row) => [row.id, row]));
+  for (const id of deliveries.keys()) {
+    const row = rowsById.get(id);
+    const say = (what) => unexplained.push(`${id}: ${what}`);
+    if (row?.status !== "delivered") lost++;
+    if (!row) {
+      say("its row is gone");
+      continue;
+    }
+    if (row.status === "failed" && !row.error_message) say("it failed without a reason");
+    const own = attempts.get(id) ?? [];
+    const acknowledged = own.filter(acknowledgementOf);
+    duplicates += Math.max(0, acknowledged.length - 1);
+    for (const attempt of acknowledged) {
+      if (attempt.written?.status === "delivered") continue;
+      const cause = causeOf(attempt, facts, lastClaims);
+      if (!cause) say(`attempt ${attempt.number} was acknowledged, and ${nowSays(attempt)}`);
+      else causes[cause]++;
+      if (cause === "kill") byKill.set(attempt.dispatcher, (byKill.get(attempt.dispatcher) ?? 0) + 1);
+    }
+    if (row.status === "delivered") {
+      const last = acknowledged.at(-1);
+      if (last?.number !== row.attempts || last.written?.status !== "delivered") {
+        say(`its row says delivered by attempt ${row.attempts}, which no receiver acknowledged`);
+      }
+    } else if (acknowledged.length > 0) {
+      say(`it was acknowledged, and its row says ${row.status}`);
+    }
+  }
+  return { lost, unexplained, duplicates, causes, mostByOneKill: Math.max(0, ...byKill.values()) };
+}
+
+/** The attempts at each delivery, as the journal tells them: a claim, and what its dispatcher wrote afterwards. */
+function attemptsFrom(journal, unexplained) {
+  /** @type {Map<string, Attempt[]>} */
+  const attempts = new Map();
+  for (const change of journal) {
+    const own = attempts.get(change.id) ?? [];
+    attempts.set(change.id, own);
+    if (change.attempts > change.attempts_before) {
+      const { at, attempts: number, dispatcher } = change;
+      // The receivers' clock has no fractions.
+      own.push({ number, dispatcher, claimedAt: Math.floor(at), written: null, requests: [] });
+      continue;
+    }
+    const attempt = own.at(-1);
+    // A write whose confirmation was lost may come twice.
+    if (attempt?.number === change.attempts && attempt.dispatcher === change.dispatcher) {
+      attempt.written = change;
+    } else unexplained.push(`${change.id}: ${change.dispatcher} wrote to a row that was not its own`);
+  }
+  return attempts;
+}
+
+/**
+ * Each request belongs to one attempt. An attempt may send its request again where there was no answer: Deno's fetch
+ * does so by itself when a connection that was kept from an earlier request closes.
+ */
+function matchRequests(requests, attempts, unexplained) {
+  const bodies = new Map();
+  for (const request of requests) {
+    const say = (what) => unexplained.push(`${request.id}: receiver ${request.receiver}: ${what}`);
+    if (request.problem) {
+      say(request.problem);
+      continue;
+    }
+    const first = bodies.get(request.id) ?? request.body;
+    bodies.set(request.id, first);
+    if (request.body !== first) say("its copies differ");
+    const own = attempts.get(request.id) ?? [];
+    const attempt = own.findLast(({ number, claimedAt }) =>
+      claimedAt <= request.at && spanOf(request.id, number) === request.span
+    );
+    if (!attempt) say("no dispatcher had claimed it");
+    else if (acknowledgementOf(attempt)) {
+      say(`attempt ${attempt.number} was sent again after its acknowledgement`);
+    } else attempt.requests.push(request);
+  }
+}
+
+/** The request by which an attempt was acknowledged, if it was. */
+const acknowledgementOf = ({ requests }) => requests.find(({ acknowledgedAt }) => acknowledgedAt !== null);
+
+/** The span id of an attempt: the start of a hash (crates/webhook-payload/src/trace.rs). */
+export function spanOf(id, attempt) {
+  return createHash("sha256").update(`${id}/${attempt}`).digest("hex").slice(0, 16);
+}
+
+/** When each dispatcher made the last claim whose result it wrote. */
+function lastWrittenClaims(attempts) {
+  const last = new Map();
+  for (const { dispatcher, claimedAt, written } of [...attempts.values()].flat()) {
+    if (written) last.set(dispatcher, Math.max(claimedAt, last.get(dispatcher) ?? 0));
+  }
+  return last;
+}
+
+/** Why an acknowledged attempt is not known as a success; undefined where nothing excuses that. */
+function causeOf(attempt, { dispatchers, outages, timeoutMs, leaseMs }, lastClaims) {
+  const { written, dispatcher, claimedAt } = attempt;
+  const { acknowledgedAt } = acknowledgementOf(attempt);
+  if (written) {
+    const isLate = acknowledgedAt >= claimedAt + timeoutMs * LATE_SHARE;
+    return isLate && /^timed out/.test(written.error_message ?? "") ? "late answer" : undefined;
+  }
+  const leaseEnd = claimedAt + leaseMs;
+  if (outages.some(({ from, to }) => to >= acknowledgedAt && from <= leaseEnd)) return "outage";
+  const killedAt = dispatchers.get(dispatcher)?.killedAt ?? null;
+  const wentOn = (lastClaims.get(dispatcher) ?? 0) > acknowledgedAt + timeoutMs;
+  return killedAt !== null && killedAt <= leaseEnd && !wentOn ? "kill" : undefined;
+}
+
+function nowSays({ written, dispatcher }) {
+  return written
+    ? `${dispatcher} wrote "${written.error_message}"`
+    : `${dispatcher}, which was not killed then, never wrote it`;
+}

@@ -1,0 +1,109 @@
+/** When what happens. Only stimuli have times; the end of the run is an event. */
+
+import { say } from "../say.mjs";
+import { randomFrom, uuidFrom } from "./random.mjs";
+
+/** Deliveries come in bursts, one a second: dispatchers are killed both at work and in between. */
+const BURST = 100;
+const BURST_MS = 1_000;
+const SHORTEST_OUTAGE_MS = 300;
+const LONGEST_OUTAGE_MS = 2_000;
+const LIMIT_MS = 600_000;
+const PROGRESS_MS = 5_000;
+
+/** What is to be delivered to whom, by id. */
+export function deliveriesOf({ deliveries, receivers, seed }) {
+  const numbers = Array.from({ length: deliveries }, (_, n) => n);
+  return new Map(numbers.map((n) => [uuidFrom(seed, "delivery", n), { receiver: n % receivers, n }]));
+}
+
+/** Inserts all deliveries; until then dispatchers are killed and PostgreSQL is restarted. */
+export async function breakThings({ options, database, dispatchers, deliveries, endpointIds, events }) {
+  const bursts = Math.ceil(deliveries.size / BURST);
+  const feeding = feed(database, deliveries, endpointIds);
+  const fed = feeding.then(() => true);
+  // Losers of races below, if feeding fails.
+  fed.catch(() => {});
+  await Promise.all([
+    feeding,
+    killSome({ ...options, dispatchers, events, fed }),
+    restartSome({ ...options, database, fed, lengthMs: bursts * BURST_MS }),
+  ]);
+}
+
+async function feed(database, deliveries, endpointIds) {
+  const columns = [...deliveries].map(([id, { receiver, n }]) => ({
+    id,
+    endpoint_id: endpointIds[receiver],
+    n,
+  }));
+  while (columns.length > 0) {
+    await database.insertDeliveries(columns.splice(0, BURST));
+    if (columns.length > 0) await pause(BURST_MS);
+  }
+}
+
+/** One after the other, half of them right behind an acknowledgement, which is then not written yet. */
+async function killSome({ seed, secondsBetweenKills, dispatchers, events, fed }) {
+  const random = randomFrom(seed, "kills");
+  while (true) {
+    const waitMs = secondsBetweenKills * 1_000 * (0.5 + random());
+    const isBehindAcknowledgement = random() < 0.5;
+    if (await Promise.race([fed, pause(waitMs)])) return;
+    if (isBehindAcknowledgement) {
+      const acknowledged = new Promise((resolve) =>
+        events.once("acknowledged", () => {
+          dispatchers.kill(random);
+          resolve();
+        })
+      );
+      await Promise.race([acknowledged, fed]);
+    } else {
+      dispatchers.kill(random);
+    }
+  }
+}
+
+/** A crash first, then a shutdown, and so on, spread over the time in which deliveries come in. */
+async function restartSome({ seed, restarts, database, fed, lengthMs }) {
+  const random = randomFrom(seed, "restarts");
+  for (let nth = 0; nth < restarts; nth++) {
+    const downMs = SHORTEST_OUTAGE_MS + random() * (LONGEST_OUTAGE_MS - SHORTEST_OUTAGE_MS);
+    // However short the run, there is a restart in it.
+    await Promise.race([fed, pause((lengthMs / (restarts + 1)) * (0.5 + random()))]);
+    await database.restart(nth % 2 === 0 ? "SIGQUIT" : "SIGINT", downMs);
+  }
+}
+
+/** Sees in the dispatchers' answers that nothing is pending. */
+export function awaitedAnswer() {
+  let since = Infinity;
+  let found = () => {};
+  return {
+    look: ({ remaining }, calledAt) => {
+      if (remaining === 0 && calledAt >= since) found();
+    },
+    /** Resolves to true at the first call from then on that leaves nothing. */
+    since: (time) =>
+      new Promise((resolve) => {
+        since = time;
+        found = () => resolve(true);
+      }),
+  };
+}
+
+/** Resolves to false when the run has taken too long. */
+export function hardLimit(cleanup) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), LIMIT_MS);
+    cleanup.add(() => clearTimeout(timer)).catch(() => {});
+  });
+}
+
+/** @returns {() => void} ends it */
+export function showProgress(line) {
+  const timer = setInterval(() => say(line()), PROGRESS_MS);
+  return () => clearInterval(timer);
+}
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
