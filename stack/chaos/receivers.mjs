@@ -12,7 +12,8 @@ import { randomFrom } from "./random.mjs";
 
 const HEALTHY_SHARE = 0.4;
 const FAULT_SHARE = 0.3;
-/** So many requests go wrong at a receiver that is bad at first. */
+/** Of the bad receivers, so many are bad at first and then healed; so many requests go wrong there. */
+const AT_FIRST_SHARE = 0.3;
 const BAD_AT_FIRST = 20;
 
 /**
@@ -81,7 +82,12 @@ function behaviours(count, seed) {
     const nth = index - healthy;
     const dealt = FAULTS.filter((_, at) => at % bad === nth);
     const faults = dealt.length > 0 ? dealt : [FAULTS[nth % FAULTS.length]];
-    return behaviour({ index, seed, faults, atFirst: randomFrom(seed, "at first", index)() < 0.5 });
+    return behaviour({
+      index,
+      seed,
+      faults,
+      atFirst: randomFrom(seed, "at first", index)() < AT_FIRST_SHARE,
+    });
   });
 }
 
@@ -101,7 +107,9 @@ function behaviour({ index, seed, faults, atFirst }) {
   const when = atFirst ? `the first ${BAD_AT_FIRST}` : `${FAULT_SHARE * 100} %`;
   return {
     describe: faults.length === 0 ? "healthy" : `${faults.map(({ name }) => name).join(", ")} (${when})`,
-    // What happens to a connection happens to a request only where each has one of its own.
+    // What befalls a connection befalls to a request only where each has one of its own.
+    /** So many times it did something bad. */
+    failures: () => failed,
     headers: ofConnections.length > 0 ? { connection: "close" } : {},
     faultOfConnection: () => choose(ofConnections, randomFrom(seed, index, "connection", connections++)),
     /** The nth request of a delivery has its fate, in whatever order requests come. */
