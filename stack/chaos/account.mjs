@@ -6,10 +6,13 @@
  * A receiver that acknowledged an attempt whose success is not in the journal will get the delivery again. That is
  * what at-least-once means, and it is explained by one of these alone:
  *
- * - kill: the process that claimed it was killed within the lease, and had not yet written an attempt that it claimed
- *   later than this one's exchange can have lasted (results are written in the order in which they come).
- * - outage: PostgreSQL was down at some time between the acknowledgement and the end of the lease.
- * - late answer: the process has written that it timed out, and the answer came when the time-out was all but over.
+ * - kill: the process that claimed it was killed within the lease.
+ * - outage: PostgreSQL went down within the lease, or was down when the acknowledgement came.
+ * - late answer: the process has written that it timed out, and the answer came when the time-out was nearly over.
+ *
+ * Neither a kill nor an outage explains a result that the process had passed over: results are written in the order in
+ * which they come, so once it has written an attempt that it claimed when this one's exchange must have been over, this
+ * one's result should have been written, too.
  */
 
 import { createHash } from "node:crypto";
@@ -47,7 +50,7 @@ export function account(facts) {
   }
   const attempts = attemptsFrom(facts.journal, unexplained);
   matchRequests(requests, attempts, unexplained);
-  const lastClaims = lastWrittenClaims(attempts);
+  const writtenBy = writtenAttempts(attempts);
 
   const rowsById = new Map(rows.map((row) => [row.id, row]));
   for (const id of deliveries.keys()) {
@@ -64,7 +67,7 @@ export function account(facts) {
     duplicates += Math.max(0, acknowledged.length - 1);
     for (const attempt of acknowledged) {
       if (attempt.written?.status === "delivered") continue;
-      const cause = causeOf(attempt, facts, lastClaims);
+      const cause = causeOf(attempt, facts, writtenBy);
       if (!cause) say(`attempt ${attempt.number} was acknowledged, and ${nowSays(attempt)}`);
       else causes[cause]++;
       if (cause === "kill") byKill.set(attempt.dispatcher, (byKill.get(attempt.dispatcher) ?? 0) + 1);
@@ -137,28 +140,32 @@ export function spanOf(id, attempt) {
   return createHash("sha256").update(`${id}/${attempt}`).digest("hex").slice(0, 16);
 }
 
-/** When each dispatcher made the last claim whose result it wrote. */
-function lastWrittenClaims(attempts) {
-  const last = new Map();
-  for (const { dispatcher, claimedAt, written } of [...attempts.values()].flat()) {
-    if (written) last.set(dispatcher, Math.max(claimedAt, last.get(dispatcher) ?? 0));
+/** The attempts whose results each dispatcher has written. */
+function writtenAttempts(attempts) {
+  /** @type {Map<string, Attempt[]>} */
+  const writtenBy = new Map();
+  for (const attempt of [...attempts.values()].flat()) {
+    if (!attempt.written) continue;
+    const own = writtenBy.get(attempt.dispatcher) ?? [];
+    writtenBy.set(attempt.dispatcher, own);
+    own.push(attempt);
   }
-  return last;
+  return writtenBy;
 }
 
 /** Why an acknowledged attempt is not known as a success; undefined where nothing excuses that. */
-function causeOf(attempt, { dispatchers, outages, timeoutMs, leaseMs }, lastClaims) {
+function causeOf(attempt, { dispatchers, outages, timeoutMs, leaseMs }, writtenBy) {
   const { written, dispatcher, claimedAt } = attempt;
   const { acknowledgedAt } = acknowledgementOf(attempt);
   if (written) {
     const isLate = acknowledgedAt >= claimedAt + timeoutMs * LATE_SHARE;
     return isLate && /^timed out/.test(written.error_message ?? "") ? "late answer" : undefined;
   }
-  const leaseEnd = claimedAt + leaseMs;
-  if (outages.some(({ from, to }) => to >= acknowledgedAt && from <= leaseEnd)) return "outage";
-  const killedAt = dispatchers.get(dispatcher)?.killedAt ?? null;
-  const wentOn = (lastClaims.get(dispatcher) ?? 0) > acknowledgedAt + timeoutMs;
-  return killedAt !== null && killedAt <= leaseEnd && !wentOn ? "kill" : undefined;
+  const later = (writtenBy.get(dispatcher) ?? []).filter((one) => one.claimedAt > acknowledgedAt + timeoutMs);
+  const explains = (time) => time <= claimedAt + leaseMs && !later.some((one) => one.written.at < time);
+  const killedAt = dispatchers.get(dispatcher)?.killedAt ?? Infinity;
+  if (explains(killedAt)) return "kill";
+  return outages.some(({ from, to }) => to >= acknowledgedAt && explains(from)) ? "outage" : undefined;
 }
 
 function nowSays({ written, dispatcher }) {

@@ -125,6 +125,8 @@ Deno.test("a duplicate that nothing explains is told", () => {
     "another one was killed": acknowledged().kill("c", 1_500),
     "killed after the lease": acknowledged().kill("a", 13_000),
     "killed after it had written what came later": acknowledged().written("a", 5_000).kill("a", 6_000),
+    "PostgreSQL went down after it had written what came later": acknowledged().written("a", 5_000)
+      .outage(6_000, 7_000),
     "PostgreSQL was down before": acknowledged().outage(0, 1_000),
     "PostgreSQL was down after the lease": acknowledged().outage(12_500, 13_000),
   };
