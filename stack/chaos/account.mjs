@@ -43,7 +43,6 @@ export function account(facts) {
   const causes = { kill: 0, outage: 0, "late answer": 0 };
   const byKill = new Map();
   let lost = 0;
-  let duplicates = 0;
 
   for (const { name, diedByItself } of dispatchers.values()) {
     if (diedByItself) unexplained.push(`${name} died by itself`);
@@ -52,6 +51,7 @@ export function account(facts) {
   matchRequests(requests, attempts, unexplained);
   const writtenBy = writtenAttempts(attempts);
 
+  const copies = requests.filter(({ acknowledgedAt }) => acknowledgedAt !== null).map(({ id }) => id);
   const rowsById = new Map(rows.map((row) => [row.id, row]));
   for (const id of deliveries.keys()) {
     const row = rowsById.get(id);
@@ -64,7 +64,6 @@ export function account(facts) {
     if (row.status === "failed" && !row.error_message) say("it failed without a reason");
     const own = attempts.get(id) ?? [];
     const acknowledged = own.filter(acknowledgementOf);
-    duplicates += Math.max(0, acknowledged.length - 1);
     for (const attempt of acknowledged) {
       if (attempt.written?.status === "delivered") continue;
       const cause = causeOf(attempt, facts, writtenBy);
@@ -81,6 +80,7 @@ export function account(facts) {
       say(`it was acknowledged, and its row says ${row.status}`);
     }
   }
+  const duplicates = copies.length - new Set(copies).size;
   return { lost, unexplained, duplicates, causes, mostByOneKill: Math.max(0, ...byKill.values()) };
 }
 

@@ -1,11 +1,14 @@
 /** When what happens. Only stimuli have times; the end of the run is an event. */
 
+import { once } from "node:events";
 import { say } from "../say.mjs";
 import { randomFrom, uuidFrom } from "./random.mjs";
 
 /** Deliveries come in bursts, one a second: dispatchers are killed both at work and in between. */
 const BURST = 100;
 const BURST_MS = 1_000;
+/** However few deliveries there are, there is time to break something. */
+const LEAST_BURSTS = 5;
 const SHORTEST_OUTAGE_MS = 300;
 const LONGEST_OUTAGE_MS = 2_000;
 const LIMIT_MS = 600_000;
@@ -19,48 +22,40 @@ export function deliveriesOf({ deliveries, receivers, seed }) {
 
 /** Inserts all deliveries; until then dispatchers are killed and PostgreSQL is restarted. */
 export async function breakThings({ options, database, dispatchers, deliveries, endpointIds, events }) {
-  const bursts = Math.ceil(deliveries.size / BURST);
-  const feeding = feed(database, deliveries, endpointIds);
+  const burst = Math.min(BURST, Math.ceil(deliveries.size / LEAST_BURSTS));
+  const feeding = feed(database, deliveries, endpointIds, burst);
   const fed = feeding.then(() => true);
   // Losers of races below, if feeding fails.
   fed.catch(() => {});
   await Promise.all([
     feeding,
     killSome({ ...options, dispatchers, events, fed }),
-    restartSome({ ...options, database, fed, lengthMs: bursts * BURST_MS }),
+    restartSome({ ...options, database, fed, lengthMs: (deliveries.size / burst) * BURST_MS }),
   ]);
 }
 
-async function feed(database, deliveries, endpointIds) {
+async function feed(database, deliveries, endpointIds, burst) {
   const columns = [...deliveries].map(([id, { receiver, n }]) => ({
     id,
     endpoint_id: endpointIds[receiver],
     n,
   }));
   while (columns.length > 0) {
-    await database.insertDeliveries(columns.splice(0, BURST));
+    await database.insertDeliveries(columns.splice(0, burst));
     if (columns.length > 0) await pause(BURST_MS);
   }
 }
 
-/** One after the other, half of them right behind an acknowledgement, which is then not written yet. */
+/** One after the other, half of them right behind an acknowledgement, which is then not written yet; one at least. */
 async function killSome({ seed, secondsBetweenKills, dispatchers, events, fed }) {
   const random = randomFrom(seed, "kills");
+  let killed = 0;
   while (true) {
-    const waitMs = secondsBetweenKills * 1_000 * (0.5 + random());
+    const wait = pause(secondsBetweenKills * 1_000 * (0.5 + random()));
     const isBehindAcknowledgement = random() < 0.5;
-    if (await Promise.race([fed, pause(waitMs)])) return;
-    if (isBehindAcknowledgement) {
-      const acknowledged = new Promise((resolve) =>
-        events.once("acknowledged", () => {
-          dispatchers.kill(random);
-          resolve();
-        })
-      );
-      await Promise.race([acknowledged, fed]);
-    } else {
-      dispatchers.kill(random);
-    }
+    if (await (killed > 0 ? Promise.race([fed, wait]) : wait)) return;
+    if (isBehindAcknowledgement) await Promise.race([once(events, "acknowledged"), fed]);
+    if (dispatchers.kill(random)) killed++;
   }
 }
 
