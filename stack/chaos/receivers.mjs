@@ -14,7 +14,7 @@ const HEALTHY_SHARE = 0.4;
 const FAULT_SHARE = 0.3;
 /** Of the bad receivers, so many are bad at first and then healed; so many requests go wrong there. */
 const AT_FIRST_SHARE = 0.3;
-const BAD_AT_FIRST = 20;
+const BAD_AT_FIRST = 15;
 
 /**
  * @param {import("../cleanup.mjs").Cleanup} cleanup
@@ -98,7 +98,8 @@ function behaviour({ index, seed, faults, atFirst }) {
   let failed = 0;
   const choose = (among, random) => {
     if (among.length === 0) return undefined;
-    const goesWrong = atFirst ? failed < BAD_AT_FIRST : random() < FAULT_SHARE;
+    const share = FAULT_SHARE * (among.length / faults.length);
+    const goesWrong = atFirst ? failed < BAD_AT_FIRST : random() < share;
     if (!goesWrong) return undefined;
     failed++;
     return among[Math.floor(random() * among.length)];
