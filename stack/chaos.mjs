@@ -68,6 +68,8 @@ await run(async () => {
     await cleanup.run();
   }
 });
+// Where something else than a delivery failed, the schedule's timers would go on.
+process.exit();
 
 function readOptions() {
   try {
