@@ -132,7 +132,7 @@ async function chaos(options, cleanup) {
   await cleanup.add(forget);
   const database = await startDatabase(cleanup, { random: Math.random, onSpawn: note });
   const deliveries = schedule.deliveriesOf(options);
-  const { receivers, requests, events } = await startReceivers(cleanup, {
+  const { receivers, requests, nextHeld } = await startReceivers(cleanup, {
     count: options.receivers,
     seed,
     deliveries,
@@ -163,7 +163,7 @@ async function chaos(options, cleanup) {
   });
   await cleanup.add(stopProgress);
   const isDone = schedule
-    .breakThings({ options, database, dispatchers, deliveries, endpointIds, events })
+    .breakThings({ options, database, dispatchers, deliveries, endpointIds, nextHeld })
     .then(() => nothingPending.since(Date.now()));
   const reachedEnd = await Promise.race([
     isDone,

@@ -34,7 +34,7 @@ const LATE_SHARE = 0.5;
  * @typedef {{ at: number, dispatcher: string, id: string, attempts_before: number, attempts: number, status: string,
  *   error_message: string | null }} Change
  * @typedef {{ number: number, dispatcher: string, claimedAt: number, written: Change | null,
- *   requests: import("./receivers.mjs").Request[] }} Attempt
+ *   request: import("./receivers.mjs").Request | null }} Attempt
  */
 export function account(facts) {
   const { deliveries, rows, requests, dispatchers } = facts;
@@ -63,7 +63,7 @@ export function account(facts) {
     }
     if (row.status === "failed" && !row.error_message) say("it failed without a reason");
     const own = attempts.get(id) ?? [];
-    const acknowledged = own.filter(acknowledgementOf);
+    const acknowledged = own.filter(({ request }) => request && request.acknowledgedAt !== null);
     for (const attempt of acknowledged) {
       if (attempt.written?.status === "delivered") continue;
       const cause = causeOf(attempt, facts, writtenBy);
@@ -94,7 +94,7 @@ function attemptsFrom(journal, unexplained) {
     if (change.attempts > change.attempts_before) {
       const { at, attempts: number, dispatcher } = change;
       // The receivers' clock has no fractions.
-      own.push({ number, dispatcher, claimedAt: Math.floor(at), written: null, requests: [] });
+      own.push({ number, dispatcher, claimedAt: Math.floor(at), written: null, request: null });
       continue;
     }
     const attempt = own.at(-1);
@@ -106,10 +106,7 @@ function attemptsFrom(journal, unexplained) {
   return attempts;
 }
 
-/**
- * Each request belongs to one attempt. An attempt may send its request again where there was no answer: Deno's fetch
- * does so by itself when a connection that was kept from an earlier request closes.
- */
+/** Each request belongs to one attempt, and each attempt sends one request at most. */
 function matchRequests(requests, attempts, unexplained) {
   const bodies = new Map();
   for (const request of requests) {
@@ -126,14 +123,10 @@ function matchRequests(requests, attempts, unexplained) {
       claimedAt <= request.at && spanOf(request.id, number) === request.span
     );
     if (!attempt) say("no dispatcher had claimed it");
-    else if (acknowledgementOf(attempt)) {
-      say(`attempt ${attempt.number} was sent again after its acknowledgement`);
-    } else attempt.requests.push(request);
+    else if (attempt.request) say(`attempt ${attempt.number} was sent twice`);
+    else attempt.request = request;
   }
 }
-
-/** The request by which an attempt was acknowledged, if it was. */
-const acknowledgementOf = ({ requests }) => requests.find(({ acknowledgedAt }) => acknowledgedAt !== null);
 
 /** The span id of an attempt: the start of a hash (crates/webhook-payload/src/trace.rs). */
 export function spanOf(id, attempt) {
@@ -155,8 +148,8 @@ function writtenAttempts(attempts) {
 
 /** Why an acknowledged attempt is not known as a success; undefined where nothing excuses that. */
 function causeOf(attempt, { dispatchers, outages, timeoutMs, leaseMs }, writtenBy) {
-  const { written, dispatcher, claimedAt } = attempt;
-  const { acknowledgedAt } = acknowledgementOf(attempt);
+  const { written, dispatcher, claimedAt, request } = attempt;
+  const { acknowledgedAt } = request;
   if (written) {
     const isLate = acknowledgedAt >= claimedAt + timeoutMs * LATE_SHARE;
     return isLate && /^timed out/.test(written.error_message ?? "") ? "late answer" : undefined;

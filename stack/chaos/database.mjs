@@ -94,6 +94,14 @@ export async function startDatabase(cleanup, { random, onSpawn }) {
             d(id uuid, endpoint_id uuid, n integer)`;
       }),
 
+    /** Which dispatcher has a delivery. */
+    claimantOf: (id) =>
+      inTurn(async () => {
+        const [change] = await sql`
+          select dispatcher from chaos.journal where id = ${id} order by seq desc limit 1`;
+        return change?.dispatcher;
+      }),
+
     /** The table as it is, and how it came to be so. */
     result: () =>
       inTurn(async () => {

@@ -75,7 +75,8 @@ export async function startDispatchers(cleanup, { count, secretKey, onSummary, .
     kept,
     unanswered: () => unanswered,
     /** SIGKILL for one of them; false where it is dead already. */
-    kill: (random) => running.get(Math.floor(random() * count)).kill(),
+    killAny: (random) => running.get(Math.floor(random() * count)).kill(),
+    kill: (name) => [...running.values()].find((one) => one.name === name)?.kill() ?? false,
     /** Lets the calls that are under way end, then the processes. */
     finish: async () => {
       isEnding = true;
@@ -107,6 +108,7 @@ async function startProcess(cleanup, { name, all, deno, envFor, onSpawn, onLine 
   ]);
   const isAlive = () => child.exitCode === null && child.signalCode === null && dispatcher.killedAt === null;
   return {
+    name,
     url,
     ended,
     isAlive,

@@ -4,7 +4,6 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { EventEmitter } from "node:events";
 import { createServer } from "node:http";
 import { listen } from "../functions.mjs";
 import { FAULTS } from "./faults.mjs";
@@ -34,8 +33,8 @@ export async function startReceivers(cleanup, { count, seed, deliveries }) {
   const { Webhook } = await import("standardwebhooks");
   /** @type {Request[]} */
   const requests = [];
-  // "acknowledged", with the id, once a whole 2xx head is on its way.
-  const events = new EventEmitter();
+  /** Who wants to have a request before it is acknowledged. */
+  const waiting = [];
   const receivers = behaviours(count, seed).map((behaviour, index) => {
     const secret = `whsec_${randomBytes(24).toString("base64")}`;
     return { ...behaviour, index, secret, webhook: new Webhook(secret), url: "", elsewhere: "" };
@@ -46,12 +45,15 @@ export async function startReceivers(cleanup, { count, seed, deliveries }) {
     requests.push(noted);
     if (noted.problem) return response.writeHead(401).end(noted.problem);
     const fault = receiver.faultFor(noted.id);
-    // Nobody can take an answer any more.
-    if (response.socket.destroyed) return;
-    if (!fault || fault.acknowledges) noted.acknowledgedAt = Date.now();
-    if (fault) fault.onRequest(response, receiver.elsewhere);
-    else response.writeHead(200, receiver.headers).end('{"received":true}');
-    if (noted.acknowledgedAt !== null) events.emit("acknowledged", noted.id);
+    const answer = () => {
+      // Nobody can take an answer any more.
+      if (response.socket.destroyed) return;
+      if (!fault || fault.acknowledges) noted.acknowledgedAt = Date.now();
+      if (fault) fault.onRequest(response, receiver.elsewhere);
+      else response.writeHead(200, receiver.headers).end('{"received":true}');
+    };
+    if (fault || waiting.length === 0) answer();
+    else waiting.shift()({ id: noted.id, acknowledge: answer });
   };
 
   for (const receiver of receivers) {
@@ -70,7 +72,23 @@ export async function startReceivers(cleanup, { count, seed, deliveries }) {
   }
   // A redirect that is followed arrives where its signature means nothing, and is a problem there.
   for (const { index } of receivers) receivers[index].elsewhere = receivers[(index + 1) % count].url;
-  return { receivers, requests, events };
+  return {
+    receivers,
+    requests,
+    /**
+     * The next request that would be acknowledged: its receiver leaves that to the caller. Undefined where `end`
+     * comes first.
+     */
+    nextHeld: (end) =>
+      new Promise((resolve) => {
+        waiting.push(resolve);
+        const giveUp = () => {
+          if (waiting.includes(resolve)) waiting.splice(waiting.indexOf(resolve), 1);
+          resolve(undefined);
+        };
+        end.then(giveUp, giveUp);
+      }),
+  };
 }
 
 /** Who is healthy, and who does what; all faults are dealt out, several to each where there are few receivers. */

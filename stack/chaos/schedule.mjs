@@ -1,6 +1,5 @@
 /** When what happens. Only stimuli have times; the end of the run is an event. */
 
-import { once } from "node:events";
 import { say } from "../say.mjs";
 import { randomFrom, uuidFrom } from "./random.mjs";
 
@@ -21,7 +20,7 @@ export function deliveriesOf({ deliveries, receivers, seed }) {
 }
 
 /** Inserts all deliveries; until then dispatchers are killed and PostgreSQL is restarted. */
-export async function breakThings({ options, database, dispatchers, deliveries, endpointIds, events }) {
+export async function breakThings({ options, database, dispatchers, deliveries, endpointIds, nextHeld }) {
   const burst = Math.min(BURST, Math.ceil(deliveries.size / LEAST_BURSTS));
   const feeding = feed(database, deliveries, endpointIds, burst);
   const fed = feeding.then(() => true);
@@ -29,7 +28,7 @@ export async function breakThings({ options, database, dispatchers, deliveries, 
   fed.catch(() => {});
   await Promise.all([
     feeding,
-    killSome({ ...options, dispatchers, events, fed }),
+    killSome({ ...options, database, dispatchers, nextHeld, fed }),
     restartSome({ ...options, database, fed, lengthMs: (deliveries.size / burst) * BURST_MS }),
   ]);
 }
@@ -46,16 +45,25 @@ async function feed(database, deliveries, endpointIds, burst) {
   }
 }
 
-/** One after the other, half of them right behind an acknowledgement, which is then not written yet; one at least. */
-async function killSome({ seed, secondsBetweenKills, dispatchers, events, fed }) {
+/**
+ * One after the other, one at least. Half of the kills hit a dispatcher whose request is being acknowledged: it dies
+ * before it can write that.
+ */
+async function killSome({ seed, secondsBetweenKills, database, dispatchers, nextHeld, fed }) {
   const random = randomFrom(seed, "kills");
   let killed = 0;
   while (true) {
     const wait = pause(secondsBetweenKills * 1_000 * (0.5 + random()));
-    const isBehindAcknowledgement = random() < 0.5;
+    const isAtAcknowledgement = random() < 0.5;
     if (await (killed > 0 ? Promise.race([fed, wait]) : wait)) return;
-    if (isBehindAcknowledgement) await Promise.race([once(events, "acknowledged"), fed]);
-    if (dispatchers.kill(random)) killed++;
+    const held = isAtAcknowledgement ? await nextHeld(fed) : undefined;
+    if (held) {
+      const claimant = await database.claimantOf(held.id);
+      held.acknowledge();
+      if (dispatchers.kill(claimant)) killed++;
+    } else if (dispatchers.killAny(random)) {
+      killed++;
+    }
   }
 }
 

@@ -16,14 +16,13 @@ export function summaryTable({ lost, unexplained, duplicates, causes, mostByOneK
   const { seconds, requests, outages, unanswered } = run;
   const downtimes = outages.map(({ how, from, to }) => `${how} (${((to - from) / 1000).toFixed(1)} s)`);
   const because = Object.entries(causes).map(([cause, count]) => `${count} by ${cause}`);
-  const attempts = new Set(requests.map(({ id, span }) => `${id}/${span}`)).size;
   return aligned([
     ["lost", String(lost)],
     ["unexplained", String(unexplained.length)],
     ["duplicates", `${duplicates}; acknowledged and not known: ${because.join(", ")}`],
     ["most by one kill", String(mostByOneKill)],
     ["PostgreSQL", downtimes.join(", ") || "stayed up"],
-    ["requests", `${requests.length}, ${requests.length - attempts} of them again within an attempt`],
+    ["requests", String(requests.length)],
     ["calls without an answer", String(unanswered)],
     ["seconds", String(seconds)],
   ]);
