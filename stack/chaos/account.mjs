@@ -17,7 +17,7 @@
 
 import { createHash } from "node:crypto";
 
-/** An answer that comes within this time before the time-out may be read after it: the processors are busy. */
+/** An answer that comes past this share of the time-out may be read after it: the processors are busy. */
 const LATE_SHARE = 0.5;
 
 /**
