@@ -4,7 +4,7 @@
  */
 
 import { createWriteStream } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { Cleanup } from "./cleanup.mjs";
@@ -124,7 +124,7 @@ async function chaos(options, cleanup) {
     import("./chaos/account.mjs"),
     import("./chaos/table.mjs"),
   ]);
-  const [{ account }, { receiverTable, summaryTable }] = more;
+  const [{ account, storiesOf }, { receiverTable, summaryTable }] = more;
   const { seed } = options;
   say(`seed ${seed}: npm run chaos -- --seed ${seed} repeats the faults and the times of the kills`);
   const startedAt = Date.now();
@@ -181,7 +181,15 @@ async function chaos(options, cleanup) {
   const seconds = Math.round((Date.now() - startedAt) / 1000);
   console.log(receiverTable({ receivers, requests, deliveries }));
   console.log(summaryTable({ ...found, seconds, requests, outages, unanswered: dispatchers.unanswered() }));
-  for (const line of found.unexplained.slice(0, 20)) say(`unexplained: ${line}`);
+  if (found.unexplained.length > 0) {
+    for (const { id, what } of found.unexplained.slice(0, 20)) {
+      say(`unexplained: ${id ?? "a process"}: ${what}`);
+    }
+    const ids = [...new Set(found.unexplained.map(({ id }) => id))];
+    const stories = join(logs, "chaos-unexplained.json");
+    await writeFile(stories, JSON.stringify(storiesOf(ids, facts), null, 2));
+    say(`all that is known of them: ${relative(ROOT, stories)}`);
+  }
   say(`seed ${seed}; the dispatchers' logs: ${relative(ROOT, join(logs, "chaos.log"))}`);
   return {
     deliveries: options.deliveries,

@@ -8,7 +8,8 @@
  *
  * - kill: the process that claimed it was killed within the lease.
  * - outage: PostgreSQL went down within the lease, or was down when the acknowledgement came.
- * - late answer: the process has written that it timed out, and the answer came when the time-out was nearly over.
+ * - late answer: the process has written that it timed out, and the answer came in the second half of that time, or
+ *   sooner to a process that was visibly behind with its work.
  *
  * Neither a kill nor an outage explains a result that the process had passed over: results are written in the order in
  * which they come, so once it has written an attempt that it claimed when this one's exchange must have been over, this
@@ -17,7 +18,7 @@
 
 import { createHash } from "node:crypto";
 
-/** An answer that comes past this share of the time-out may be read after it: the processors are busy. */
+/** An answer that comes past this share of the time-out may be read after it. */
 const LATE_SHARE = 0.5;
 
 /**
@@ -38,14 +39,14 @@ const LATE_SHARE = 0.5;
  */
 export function account(facts) {
   const { deliveries, rows, requests, dispatchers } = facts;
-  /** What must not be, in words. */
+  /** @type {{ id: string | null, what: string }[]} what must not be, and to which delivery it happened */
   const unexplained = [];
   const causes = { kill: 0, outage: 0, "late answer": 0 };
   const byKill = new Map();
   let lost = 0;
 
   for (const { name, diedByItself } of dispatchers.values()) {
-    if (diedByItself) unexplained.push(`${name} died by itself`);
+    if (diedByItself) unexplained.push({ id: null, what: `${name} died by itself` });
   }
   const attempts = attemptsFrom(facts.journal, unexplained);
   matchRequests(requests, attempts, unexplained);
@@ -55,7 +56,7 @@ export function account(facts) {
   const rowsById = new Map(rows.map((row) => [row.id, row]));
   for (const id of deliveries.keys()) {
     const row = rowsById.get(id);
-    const say = (what) => unexplained.push(`${id}: ${what}`);
+    const say = (what) => unexplained.push({ id, what });
     if (row?.status !== "delivered") lost++;
     if (!row) {
       say("its row is gone");
@@ -101,7 +102,9 @@ function attemptsFrom(journal, unexplained) {
     // A write whose confirmation was lost may come twice.
     if (attempt?.number === change.attempts && attempt.dispatcher === change.dispatcher) {
       attempt.written = change;
-    } else unexplained.push(`${change.id}: ${change.dispatcher} wrote to a row that was not its own`);
+    } else {
+      unexplained.push({ id: change.id, what: `${change.dispatcher} wrote to a row that was not its own` });
+    }
   }
   return attempts;
 }
@@ -110,7 +113,8 @@ function attemptsFrom(journal, unexplained) {
 function matchRequests(requests, attempts, unexplained) {
   const bodies = new Map();
   for (const request of requests) {
-    const say = (what) => unexplained.push(`${request.id}: receiver ${request.receiver}: ${what}`);
+    const { id, receiver } = request;
+    const say = (what) => unexplained.push({ id, what: `receiver ${receiver}: ${what}` });
     if (request.problem) {
       say(request.problem);
       continue;
@@ -151,7 +155,9 @@ function causeOf(attempt, { dispatchers, outages, timeoutMs, leaseMs }, writtenB
   const { written, dispatcher, claimedAt, request } = attempt;
   const { acknowledgedAt } = request;
   if (written) {
-    const isLate = acknowledgedAt >= claimedAt + timeoutMs * LATE_SHARE;
+    // By so much it was behind with its work: the processors are busy, and an answer waits as long to be read.
+    const lagMs = written.at - claimedAt - timeoutMs;
+    const isLate = acknowledgedAt >= claimedAt + Math.min(timeoutMs * LATE_SHARE, timeoutMs - lagMs);
     return isLate && /^timed out/.test(written.error_message ?? "") ? "late answer" : undefined;
   }
   const later = (writtenBy.get(dispatcher) ?? []).filter((one) => one.claimedAt > acknowledgedAt + timeoutMs);
@@ -159,6 +165,18 @@ function causeOf(attempt, { dispatchers, outages, timeoutMs, leaseMs }, writtenB
   const killedAt = dispatchers.get(dispatcher)?.killedAt ?? Infinity;
   if (explains(killedAt)) return "kill";
   return outages.some(({ from, to }) => to >= acknowledgedAt && explains(from)) ? "outage" : undefined;
+}
+
+/** All that is known of some deliveries, for whoever is to find out what happened to them. */
+export function storiesOf(ids, { rows, journal, requests, dispatchers, outages }) {
+  const of = (all, id) => all.filter((one) => one.id === id);
+  const stories = ids.map((id) => {
+    const changes = of(journal, id);
+    const names = new Set(changes.map(({ dispatcher }) => dispatcher));
+    const others = [...names].map((name) => dispatchers.get(name));
+    return { id, row: of(rows, id), changes, requests: of(requests, id), dispatchers: others };
+  });
+  return { stories, outages };
 }
 
 function nowSays({ written, dispatcher }) {

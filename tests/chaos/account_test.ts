@@ -83,7 +83,7 @@ class Story {
 
   get found() {
     const { lost, unexplained, duplicates, causes } = account(this.facts);
-    return { lost, unexplained: unexplained.map((text) => text.replace(`${ID}: `, "")), duplicates, causes };
+    return { lost, unexplained: unexplained.map(({ what }) => what), duplicates, causes };
   }
 }
 
