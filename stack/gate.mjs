@@ -15,6 +15,12 @@ import { installPackages, requireRust } from "./setup.mjs";
 
 const DEBIAN_POSTGRES_15 = "/usr/lib/postgresql/15/bin";
 const TESTS = join(ROOT, "tests");
+/** Each run has a seed of its own, which is shown where it fails. */
+const CHAOS = [
+  join(ROOT, "stack/chaos.mjs"),
+  ...["--deliveries", "1000", "--receivers", "8", "--dispatchers", "2", "--seconds-between-kills", "2.5"],
+  ...["--restarts", "1", "--json"],
+];
 
 const report = new Report();
 let coreIsBuilt = false;
@@ -124,6 +130,9 @@ const PARTS = {
   async chaos(levels) {
     await needsCore();
     await denoTests(levels, "chaos", { url: await postgresUrl() });
+    await report.step("npm run chaos, in short", process.execPath, CHAOS, {
+      show: /^\{"deliveries":1000,"lost":0,/,
+    });
   },
 };
 

@@ -17,12 +17,26 @@ const SCHEMA = ["01-supabase.sql", "02-app.sql", "03-webhooks.sql"];
  * Starts a cluster with Supabase's roles, the application's tables and the webhook tables.
  *
  * @param {import("./cleanup.mjs").Cleanup} cleanup ends it and removes its data
- * @param {{ port?: number, bin?: string, onSpawn?: (pid: number, dataDir: string) => Promise<void> }} [options]
- * `port`: a free one by default. `bin`: the folder of another PostgreSQL's programs. `onSpawn`: called as soon as there
- * is a process.
+ * @param {ClusterOptions} [options]
  * @returns {Promise<string>} its URL
  */
-export async function startPostgres(cleanup, { port, bin, onSpawn } = {}) {
+export async function startPostgres(cleanup, options) {
+  return (await startCluster(cleanup, options)).url;
+}
+
+/**
+ * The same, for those who want to stop it and start it again, on the same data and port.
+ *
+ * @param {import("./cleanup.mjs").Cleanup} cleanup
+ * @param {ClusterOptions} [options]
+ * @returns {Promise<{ url: string, stop: (signal: "SIGINT" | "SIGQUIT") => Promise<void>, start: () => Promise<void> }>}
+ * `stop`: SIGINT is PostgreSQL's fast shutdown; SIGQUIT leaves what a crash leaves, and the next start recovers it.
+ *
+ * @typedef {{ port?: number, bin?: string, onSpawn?: (pid: number, dataDir: string) => Promise<void> }} ClusterOptions
+ * `port`: a free one by default. `bin`: the folder of another PostgreSQL's programs. `onSpawn`: called as soon as there
+ * is a process.
+ */
+export async function startCluster(cleanup, { port, bin, onSpawn } = {}) {
   const user = unprivileged();
   const programs = await reachableFor(user, bin ?? (await postgresBinaries()));
   const dataDir = await mkdtemp(join(tmpdir(), "supabase-webhooks-db-"));
@@ -32,16 +46,26 @@ export async function startPostgres(cleanup, { port, bin, onSpawn } = {}) {
   const listening = port ?? (await freePort());
   const flags = ["-D", cluster, "-p", String(listening), "-h", "127.0.0.1", "-k", ""];
   const settings = ["timezone=UTC", "max_connections=100"].flatMap((setting) => ["-c", setting]);
-  const server = spawn(join(programs, "postgres"), [...flags, ...settings], {
-    ...user,
-    cwd: dataDir,
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  const isReady = ready(server);
-  await Promise.all([cleanup.add(() => end(server, "SIGINT")), onSpawn?.(server.pid, dataDir), isReady]);
+  const launch = async () => {
+    const server = spawn(join(programs, "postgres"), [...flags, ...settings], {
+      ...user,
+      cwd: dataDir,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const isReady = ready(server);
+    await Promise.all([cleanup.add(() => end(server, "SIGINT")), onSpawn?.(server.pid, dataDir), isReady]);
+    return server;
+  };
+  let server = await launch();
   const url = `postgresql://postgres:${PASSWORD}@127.0.0.1:${listening}/postgres`;
   await loadSchema(url);
-  return url;
+  return {
+    url,
+    stop: (signal) => end(server, signal),
+    start: async () => {
+      server = await launch();
+    },
+  };
 }
 
 /** A new cluster in a folder of the data directory. */

@@ -1,7 +1,14 @@
 /** Real dispatcher processes on one table: side by side, and killed in the middle of their work. */
 
 import assert from "node:assert/strict";
-import { age, databaseTest, deliveries, insertDeliveries, insertEndpoint } from "../support/database.ts";
+import {
+  age,
+  databaseTest,
+  deliveries,
+  insertDeliveries,
+  insertEndpoint,
+  type TestDatabase,
+} from "../support/database.ts";
 import { startFunction } from "../support/process.ts";
 import { type Receiver, withReceiver } from "../support/receiver.ts";
 
@@ -14,6 +21,18 @@ const VARIABLES = {
 /** How many requests a dispatcher sends to an endpoint that has not answered it yet. */
 const FIRST_WINDOW = 8;
 
+/** Enough that a dispatcher fills its slots, though it sends an endpoint that it does not know yet only a few at once. */
+const ENDPOINTS = 20;
+
+/** Deliveries to the receiver, by way of many endpoints; returns their ids. */
+async function insertMany(sql: TestDatabase["sql"], url: string, count: number): Promise<string[]> {
+  const ids = [];
+  for (let n = 0; n < ENDPOINTS; n++) {
+    ids.push(...await insertDeliveries(sql, await insertEndpoint(sql, { url }), count / ENDPOINTS));
+  }
+  return ids;
+}
+
 const idsOf = (receiver: Receiver) => receiver.received.map((one) => one.headers.get("webhook-id")!);
 
 databaseTest("two dispatchers share 2,000 deliveries, and each arrives once", async ({ url, sql }) => {
@@ -25,7 +44,7 @@ databaseTest("two dispatchers share 2,000 deliveries, and each arrives once", as
     return new Response();
   };
   await withReceiver(answer, async (receiver) => {
-    const ids = await insertDeliveries(sql, await insertEndpoint(sql, { url: receiver.url }), 2_000);
+    const ids = await insertMany(sql, receiver.url, 2_000);
     const dispatchers = await Promise.all(
       [1, 2].map(() => startFunction("webhook-dispatcher", url, VARIABLES)),
     );
@@ -59,7 +78,7 @@ databaseTest(
       return new Response();
     };
     await withReceiver(answer, async (receiver) => {
-      const ids = await insertDeliveries(sql, await insertEndpoint(sql, { url: receiver.url }), total);
+      const ids = await insertMany(sql, receiver.url, total);
       const first = await startFunction("webhook-dispatcher", url, VARIABLES);
       const call = first.call().then(() => "answered", () => "broken off");
       await receiver.arrived(answered + CONCURRENCY / 2);
