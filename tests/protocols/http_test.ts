@@ -67,6 +67,27 @@ Deno.test("an altered or old request does not verify", async () => {
   assert.throws(() => verifier.verify(received.text, { ...headers, "webhook-id": "another" }));
 });
 
+Deno.test("a request that is sent again later is refused, and sooner it is known by its id", async () => {
+  const received = await deliver(WHSEC);
+  const verifier = new Webhook(WHSEC);
+  const headers = headersOf(received);
+  const realNow = Date.now;
+  const verifyAt = (seconds: number) => {
+    Date.now = () => realNow() + seconds * 1_000;
+    try {
+      return verifier.verify(received.text, headers) as { idempotency_key: string };
+    } finally {
+      Date.now = realNow;
+    }
+  };
+  assert.throws(() => verifyAt(302), /timestamp too old/);
+  assert.throws(() => verifyAt(-302), /timestamp too new/);
+  // Within five minutes a copy verifies: a receiver tells it by the id, which is signed.
+  assert.equal(verifyAt(200).idempotency_key, headers["webhook-id"]);
+  const renamed = { ...headers, "webhook-id": crypto.randomUUID() };
+  assert.throws(() => verifier.verify(received.text, renamed), /No matching signature/);
+});
+
 Deno.test("X-Webhook-Signature is what receivers check today", async () => {
   const phrase = "correct horse battery staple";
   const cases = [[WHSEC, WHSEC], ["plain", "plain"], [`a-plain-secret ${WHSEC}`, "a-plain-secret"], [

@@ -24,6 +24,7 @@ use crate::{
 pub struct Dispatcher<U> {
     pub(crate) settings: Settings,
     pub(crate) endpoints: Endpoints,
+    addresses: AddressPolicy,
     http_urls: U,
 }
 
@@ -121,7 +122,8 @@ struct ReadEndpoint {
 impl<U: HttpUrlParser> Dispatcher<U> {
     /// A dispatcher that knows of no endpoint yet.
     pub fn new(settings: Settings, http_urls: U) -> Self {
-        Dispatcher { settings, endpoints: Endpoints::default(), http_urls }
+        let addresses = AddressPolicy::new(settings.allowed_addresses.clone());
+        Dispatcher { settings, endpoints: Endpoints::default(), addresses, http_urls }
     }
 
     /// Takes in what the tables say of all endpoints that are owed something. `now_ms` is in milliseconds since 1970,
@@ -219,12 +221,13 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         if !endpoint.is_active {
             return Err(Refusal::EndpointInactive);
         }
-        match Target::parse(&endpoint.url, &self.http_urls)? {
-            Target::Http(http) => {
-                // Names are resolved, and judged once more, by whoever connects.
-                AddressPolicy::new(self.settings.allowed_addresses.clone()).judge_host(&http.host)?;
-                Ok((http, EndpointOptions::read(&endpoint.url, &self.settings)?))
-            }
+        let target = Target::parse(&endpoint.url, &self.http_urls)?;
+        // Names are resolved, and judged once more, by whoever connects.
+        for host in target.hosts() {
+            self.addresses.judge_host(host)?;
+        }
+        match target {
+            Target::Http(http) => Ok((http, EndpointOptions::read(&endpoint.url, &self.settings)?)),
             other => Err(Refusal::Protocol(other.protocol())),
         }
     }
@@ -340,6 +343,7 @@ mod tests {
             row(Some(Endpoint { id: "option".to_owned(), ..endpoint("https://a.example/#rat=1/s", None) })),
             ClaimedDelivery { id: "a\r\nX: y".to_owned(), ..row(Some(endpoint("https://a.example/", None))) },
             row(Some(Endpoint { id: "inside".to_owned(), ..endpoint("http://0x7f.1/", None) })),
+            row(Some(Endpoint { id: "broker".to_owned(), ..endpoint("kafka://b.example,10.0.0.1/t", None) })),
             ClaimedDelivery { attempt: 17, ..row(Some(endpoint("https://a.example/", None))) },
             row(Some(endpoint("https://a.example/", None))),
         ];
@@ -358,12 +362,13 @@ mod tests {
                 "not sent: url: unknown option \"rat\"; known: rate, timeout, concurrency",
                 "not sent: request: the header webhook-id holds control characters or bytes beyond ASCII",
                 "not sent: url: 127.0.0.1 is a loopback address and is not called; a self-hoster can allow it by WEBHOOK_ALLOWED_ADDRESSES=127.0.0.1/32",
+                "not sent: url: 10.0.0.1 is a private address and is not called; a self-hoster can allow it by WEBHOOK_ALLOWED_ADDRESSES=10.0.0.1/32",
                 "not sent: all its 16 attempts are used up, and the last one had no outcome",
             ]
         );
         assert!(plan.refused.iter().all(|update| update.disposition == Disposition::Exhausted));
         let attempts: Vec<u32> = plan.refused.iter().map(|update| update.attempt).collect();
-        assert_eq!(attempts, [2, 2, 2, 2, 2, 2, 2, 2, 2, 17]);
+        assert_eq!(attempts, [2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 17]);
         assert_eq!(plan.batches.len(), 1);
     }
 }

@@ -60,12 +60,6 @@ pub enum AnswerError {
     /// More than [`MOST_HEADERS`].
     #[error("answered with more than 100 headers")]
     TooManyHeaders,
-    /// `Content-Length` is no number, or there are several that differ.
-    #[error("answered with a wrong Content-Length")]
-    ContentLength,
-    /// The chunks of a chunked body are none.
-    #[error("answered with a body that is not chunked as its headers say")]
-    Chunks,
 }
 
 impl AnswerError {
@@ -77,8 +71,6 @@ impl AnswerError {
             AnswerError::NotHttp { .. } => "not_http",
             AnswerError::HeadTooLong => "head_too_long",
             AnswerError::TooManyHeaders => "too_many_headers",
-            AnswerError::ContentLength => "content_length",
-            AnswerError::Chunks => "chunks",
         }
     }
 }
@@ -86,7 +78,8 @@ impl AnswerError {
 /// Reads an answer to a POST request from all that has come in since the request was sent; `None` asks for more.
 ///
 /// With `is_closed` there will be no more, because the receiver has closed or nobody waits any longer: then an answer
-/// whose headers are complete counts with as much of its body as there is, since the status has said it all.
+/// whose headers are complete counts with as much of its body as there is, since the status has said it all. So does one
+/// whose body is not framed as its headers say.
 ///
 /// # Errors
 /// An [`AnswerError`], as soon as it is clear that no answer will come.
@@ -111,34 +104,28 @@ pub fn read_answer(bytes: &[u8], is_closed: bool) -> Result<Option<Answer>, Answ
             ..100 => return Err(not_http(&Error::Status, text)),
             // Interim: the answer follows. 101 is final, as it ends HTTP on this connection; nobody has asked for it.
             100 | 102..200 => {}
-            status => return answer(status, &head, text, rest, is_closed),
+            status => return Ok(answer(status, &head, text, rest, is_closed)),
         }
     }
 }
 
 /// The answer with this head, which is `text`, if `rest` holds enough of its body.
-fn answer(
-    status: u16,
-    head: &Response<'_, '_>,
-    text: &[u8],
-    rest: &[u8],
-    is_closed: bool,
-) -> Result<Option<Answer>, AnswerError> {
+fn answer(status: u16, head: &Response<'_, '_>, text: &[u8], rest: &[u8], is_closed: bool) -> Option<Answer> {
     let fields = Fields::read(head);
-    let Body { bytes, end } = Body::read(fields.framing(status)?, rest)?;
+    let Body { bytes, end } = Body::read(fields.framing(status), rest);
     if end == End::ToCome && !is_closed {
-        return Ok(None);
+        return None;
     }
     let is_read = end == End::After(rest.len());
     let is_cut = !matches!(end, End::After(_));
-    Ok(Some(Answer {
+    Some(Answer {
         status,
         body: body::text(&bytes, is_cut),
         reusable: is_read && !is_closed && head.version == Some(1) && fields.keep_alive(status),
         location: fields.location,
         retry_after: fields.retry_after,
         head: body::text(text, false),
-    }))
+    })
 }
 
 /// The headers that matter.
@@ -174,25 +161,26 @@ impl<'a> Fields<'a> {
         fields
     }
 
-    /// Where the body ends: RFC 9112, section 6.3.
-    fn framing(&self, status: u16) -> Result<Framing, AnswerError> {
+    /// Where the body ends: RFC 9112, section 6.3. An answer that contradicts itself there has said its status all the
+    /// same; its connection is closed, so that nothing behind it is taken for an answer.
+    fn framing(&self, status: u16) -> Framing {
         if matches!(status, 101 | 204 | 304) {
-            return Ok(Framing::Empty);
+            return Framing::Empty;
         }
         // A coding counts before a length that contradicts it, and only the last coding says where the body ends.
         if let Some(coding) = self.codings.last() {
             let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
-            return Ok(if is_chunked { Framing::Chunked } else { Framing::UntilClosed });
+            return if is_chunked { Framing::Chunked } else { Framing::UntilClosed };
         }
-        let Some((length, others)) = self.lengths.split_first() else { return Ok(Framing::UntilClosed) };
+        let Some((length, others)) = self.lengths.split_first() else { return Framing::UntilClosed };
         if length.is_empty() || others.iter().any(|other| other != length) {
-            return Err(AnswerError::ContentLength);
+            return Framing::Unknown;
         }
         let length = length.iter().try_fold(0_u64, |length, digit| {
             let digit = char::from(*digit).to_digit(10)?;
             length.checked_mul(10)?.checked_add(digit.into())
         });
-        length.map(Framing::Length).ok_or(AnswerError::ContentLength)
+        length.map_or(Framing::Unknown, Framing::Length)
     }
 
     /// Whether another request may follow an answer that was read to its end. Where its framing is doubtful, the

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::{HttpTarget, HttpUrlParser, KafkaTarget, PubSubTarget, SqsTarget, TargetError, parts::Parts};
+use crate::{
+    HttpTarget, HttpUrlParser, KafkaTarget, PubSubTarget, SqsQueue, SqsTarget, TargetError, parts::Parts,
+};
 
 /// How a delivery travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,6 +82,19 @@ impl Target {
         })
     }
 
+    /// The hosts that the URL names: what the address policy has to judge. Pub/Sub's is Google's own.
+    pub fn hosts(&self) -> Vec<&str> {
+        match self {
+            Target::Http(http) => vec![&http.host],
+            Target::Sqs(sqs) => match &sqs.queue {
+                SqsQueue::Url { host, .. } => vec![host],
+                SqsQueue::Name(_) => Vec::new(),
+            },
+            Target::PubSub(_) => Vec::new(),
+            Target::Kafka(kafka) => kafka.brokers.iter().map(|broker| broker.host.as_str()).collect(),
+        }
+    }
+
     /// The target's protocol.
     pub fn protocol(&self) -> Protocol {
         match self {
@@ -140,6 +155,20 @@ mod tests {
                 }
                 Err(wrong) => assert_eq!(Some(wrong.to_string()), error, "{url}"),
             }
+        }
+    }
+
+    #[test]
+    fn every_host_of_a_target_is_there_to_be_judged() {
+        let cases: [(&str, &[&str]); 5] = [
+            ("https://a.example:8443/hook", &["a.example"]),
+            ("sqs://sqs.us-east-1.amazonaws.com/123456789012/orders", &["sqs.us-east-1.amazonaws.com"]),
+            ("sqs://orders", &[]),
+            ("pubsub://my-project/orders", &[]),
+            ("kafka://b1.example:9092,10.0.0.1,[::1]:9093/orders", &["b1.example", "10.0.0.1", "::1"]),
+        ];
+        for (url, hosts) in cases {
+            assert_eq!(Target::parse(url, &NativeUrlParser).unwrap().hosts(), hosts, "{url}");
         }
     }
 

@@ -29,7 +29,7 @@ pub struct Answer {
 /// there will be no more: then an answer whose headers are complete counts, whatever there is of its body.
 ///
 /// @throws {Error} `AnswerError` with a code: `no_answer`, `broken_off`, `not_http`, `head_too_long`,
-/// `too_many_headers`, `content_length`, `chunks`. Its message completes a sentence whose subject is the receiver.
+/// `too_many_headers`. Its message completes a sentence whose subject is the receiver.
 #[wasm_bindgen(js_name = readAnswer)]
 pub fn read_answer(
     bytes: &[u8],

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use httparse::{Status, parse_chunk_size};
 
-use super::{AnswerError, MOST_BODY_BYTES};
+use super::MOST_BODY_BYTES;
 
 /// How a body's end is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(super) enum Framing {
     Chunked,
     /// By the connection's.
     UntilClosed,
+    /// Nobody can tell: what there is of a body is not worth reading.
+    Unknown,
 }
 
 /// As much of a body as there is and is kept.
@@ -33,23 +35,24 @@ pub(super) enum End {
     After(usize),
     /// Beyond what has come in.
     ToCome,
-    /// Beyond what is kept.
+    /// Beyond what is kept, or where nobody can tell.
     Cut,
 }
 
 impl<'a> Body<'a> {
     /// `rest` is what has come in after the head.
-    pub(super) fn read(framing: Framing, rest: &'a [u8]) -> Result<Body<'a>, AnswerError> {
-        Ok(match framing {
+    pub(super) fn read(framing: Framing, rest: &'a [u8]) -> Body<'a> {
+        match framing {
             Framing::Empty => Body { bytes: Cow::Borrowed(&[]), end: End::After(0) },
             Framing::Length(length) => Body::plain(rest, length),
             Framing::UntilClosed => Body::plain(rest, u64::MAX),
             Framing::Chunked => {
                 let mut bytes = Vec::new();
-                let end = read_chunks(rest, &mut bytes)?;
+                let end = read_chunks(rest, &mut bytes);
                 Body { bytes: Cow::Owned(bytes), end }
             }
-        })
+            Framing::Unknown => Body { bytes: Cow::Borrowed(&[]), end: End::Cut },
+        }
     }
 
     fn plain(rest: &'a [u8], length: u64) -> Body<'a> {
@@ -66,23 +69,23 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Adds the chunks' data to `bytes`, up to what is kept.
-fn read_chunks(rest: &[u8], bytes: &mut Vec<u8>) -> Result<End, AnswerError> {
+/// Adds the chunks' data to `bytes`, up to what is kept, and up to what is no chunk.
+fn read_chunks(rest: &[u8], bytes: &mut Vec<u8>) -> End {
     let mut at = rest;
     loop {
         // The parser takes a line without digits for a chunk without data.
         if at.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
-            return Err(AnswerError::Chunks);
+            return End::Cut;
         }
         let (line, size) = match parse_chunk_size(at) {
             Ok(Status::Complete(read)) => read,
-            Ok(Status::Partial) => return Ok(End::ToCome),
-            Err(_) => return Err(AnswerError::Chunks),
+            Ok(Status::Partial) => return End::ToCome,
+            Err(_) => return End::Cut,
         };
         at = at.get(line..).unwrap_or_default();
         if size == 0 {
             let end = trailers(at).map(|length| rest.len().saturating_sub(at.len()).saturating_add(length));
-            return Ok(end.map_or(End::ToCome, End::After));
+            return end.map_or(End::ToCome, End::After);
         }
         // No more than what is kept is ever of interest, so that no size is too large to count with.
         let kept = MOST_BODY_BYTES.saturating_sub(bytes.len());
@@ -90,13 +93,13 @@ fn read_chunks(rest: &[u8], bytes: &mut Vec<u8>) -> Result<End, AnswerError> {
         let data = at.get(..size).unwrap_or(at);
         bytes.extend_from_slice(data.get(..kept).unwrap_or(data));
         if data.len() >= kept {
-            return Ok(End::Cut);
+            return End::Cut;
         }
         at = at.get(data.len()..).unwrap_or_default();
         match at {
             [b'\r', b'\n', next @ ..] if data.len() == size => at = next,
-            [] | [b'\r'] => return Ok(End::ToCome),
-            _ => return Err(AnswerError::Chunks),
+            [] | [b'\r'] => return End::ToCome,
+            _ => return End::Cut,
         }
     }
 }
