@@ -183,7 +183,7 @@ Deno.test("each address that failed is named", async () => {
   assert.match(failed(outcome), new RegExp(`^${host}: 127.0.0.2: .*refused.*; 127.0.0.1: .*refused`));
 });
 
-Deno.test("an IPv6 receiver is called by its literal", async (test) => {
+Deno.test("an IPv6 receiver is called by its literal", async () => {
   let listener: Deno.TcpListener;
   try {
     listener = Deno.listen({ port: 0, hostname: "::1" });
@@ -191,7 +191,6 @@ Deno.test("an IPv6 receiver is called by its literal", async (test) => {
     console.log(`skipped: no IPv6 here: ${(error as Error).message}`);
     return;
   }
-  assert(test);
   await withServer((peer) => peer.answerAll(), async (server) => {
     const url = `http://[0:0::1]:${server.port}/`;
     for (const addresses of [literal, () => Promise.resolve(["0:0:0:0:0:0:0:1"])]) {

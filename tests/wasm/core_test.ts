@@ -276,6 +276,45 @@ Deno.test("a test request becomes an envelope, numbers kept as they were written
   assert.equal(core.readTestRequest("", "t", "r").eventType, "webhook.test");
 });
 
+Deno.test("a request goes where the runtime's URL says", () => {
+  const urls = [
+    "HTTP://Example.COM:80",
+    "https://bücher.example:8443/ü?ü=/@:#ü",
+    "http://[2001:DB8:0::1]/a?b?c",
+    "http://[::1]:443/",
+    "https://0x7f.1:443/..//b\\c",
+  ];
+  for (const text of urls) {
+    const url = new URL(text);
+    const { batches, refused } = new core.Dispatcher(3, 1).plan(
+      [{ ...row, url: text }],
+      0,
+    );
+    assert.deepEqual(refused, []);
+    const { host, port, tls, head } = batches[0]!.request;
+    const defaultPort = url.protocol === "https:" ? 443 : 80;
+    assert.deepEqual([host, port, tls], [url.hostname, Number(url.port) || defaultPort, defaultPort === 443]);
+    const [requestLine, hostHeader] = head.split("\r\n");
+    assert.equal(requestLine, `POST ${url.pathname}${url.search} HTTP/1.1`);
+    assert.equal(hostHeader, `Host: ${url.host}`);
+  }
+});
+
+Deno.test("an answer is read from the bytes that are there", () => {
+  const read = (text: string, isClosed = false, withHead = false) =>
+    core.readAnswer(encode(text), isClosed, withHead);
+  const head = "HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 3\r\n\r\n";
+  const answer = { status: 429, location: null, retryAfter: "7", body: "bad", reusable: true, head: null };
+  assert.equal(read(`${head}ba`), undefined);
+  assert.deepEqual(read(`${head}bad`), answer);
+  assert.deepEqual(read(`${head}ba`, true), { ...answer, body: "ba", reusable: false });
+  assert.deepEqual(read(`${head}bad`, false, true), { ...answer, head });
+  assert.deepEqual(core.headerFields(head), [["Retry-After", "7"], ["Content-Length", "3"]]);
+  const { name, code, message } = thrown(() => read("220 smtp.example ESMTP\r\n"));
+  assert.deepEqual([name, code], ["AnswerError", "not_http"]);
+  assert.match(message, /^answered with something that is no HTTP\/1\.1: /);
+});
+
 Deno.test("errors have a name, a code and a message", () => {
   const wrong = (call: () => unknown) => {
     const { name, code } = thrown(call);

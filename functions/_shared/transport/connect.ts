@@ -82,6 +82,7 @@ async function open(peer: Peer, address: string, deadline: Deadline, options: Co
     return await deadline.within(own.within(opening()));
   } catch (error) {
     givenUp.abort();
+    // A TLS handshake that is under way cannot be ended: its socket lives until the receiver answers or closes.
     if (opened) close(opened);
     throw error;
   } finally {

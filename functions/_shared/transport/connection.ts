@@ -77,7 +77,7 @@ export class Connection {
     this.#onEnd = undefined;
   }
 
-  /** Deno 2.1.4 keeps the socket until a write that is under way has ended; a read ends at once. */
+  /** Deno 2.1.4, and every level over TLS, keeps the socket until a write that is under way has ended. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
