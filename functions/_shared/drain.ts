@@ -7,6 +7,7 @@
 
 import { createBell } from "./bell.ts";
 import type { BatchOutcome, ClaimOrder, Dispatcher, Plan, RowUpdate } from "./core.ts";
+import { answerOf } from "./patience.ts";
 import { record, type Recorder } from "./record.ts";
 import type { Store } from "./store.ts";
 import type { Send } from "./transport/http.ts";
@@ -83,7 +84,7 @@ export async function drain(options: DrainOptions): Promise<Drained> {
     if (superseded > 0) log("warn", "results_superseded", { count: superseded });
     drained.superseded += superseded;
     const endpoints = gone.map((id) => ({ id, url: urls.get(id) ?? "" }));
-    const retired = endpoints.length > 0 ? await store.retire(endpoints) : [];
+    const retired = endpoints.length > 0 ? await answerOf(store.retire(endpoints)) : [];
     for (const endpoint of retired) log("warn", "endpoint_switched_off", { endpoint });
     isDirty = true;
   };
@@ -102,15 +103,15 @@ export async function drain(options: DrainOptions): Promise<Drained> {
   const observe = async () => {
     [isStale, isDirty, isFruitless] = [false, false, false];
     const askedAt = now();
-    dispatcher.observe(await store.endpoints(), now());
+    dispatcher.observe(await answerOf(store.endpoints()), now());
     const windows = dispatcher.rateWindows(now());
-    const recent = windows.length > 0 ? await store.recentAttempts(windows) : [];
+    const recent = windows.length > 0 ? await answerOf(store.recentAttempts(windows)) : [];
     for (const one of recent) dispatcher.heed(one.id, one.recent, now());
     newsAt = now() + Math.max(NEWS_MS, (now() - askedAt) / MOST_ASKING);
   };
 
   const claim = async ({ allowances }: ClaimOrder, free: number) => {
-    const rows = await store.claim(free, allowances);
+    const rows = await answerOf(store.claim(free, allowances));
     for (const row of rows) if (row.url !== null) urls.set(row.endpoint_id, row.url);
     start(dispatcher.plan(rows, now()));
     const allowed = allowances.reduce((sum, { most }) => sum + most, 0);

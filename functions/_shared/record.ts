@@ -6,6 +6,7 @@
 
 import type { RowUpdate } from "./core.ts";
 import type { Log } from "./log.ts";
+import { answerOf } from "./patience.ts";
 import type { Store } from "./store.ts";
 
 export interface Recorder {
@@ -32,7 +33,7 @@ export async function record(recorder: Recorder, updates: RowUpdate[]): Promise<
   const end = now() + recorder.patienceMs;
   for (let waitMs = FIRST_PAUSE_MS;; waitMs = Math.min(2 * waitMs, LONGEST_PAUSE_MS)) {
     try {
-      return await store.record(updates);
+      return await answerOf(store.record(updates));
     } catch (error) {
       if (isPassing(error)) {
         if (stop?.aborted || now() + waitMs > end) throw error;

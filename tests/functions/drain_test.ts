@@ -9,6 +9,7 @@ import {
   type RowUpdate,
 } from "../../functions/_shared/core.ts";
 import { drain, type Drained, type DrainOptions } from "../../functions/_shared/drain.ts";
+import { answerOf } from "../../functions/_shared/patience.ts";
 import type { Exchange } from "../../functions/_shared/transport/http.ts";
 import { testSettings } from "../support/settings.ts";
 
@@ -267,6 +268,15 @@ Deno.test("a record that goes on failing ends the run once the rows are no longe
   };
   await assert.rejects(drain(options(store, { sleep, now: () => clock, patienceMs: 5_000 })), /gone/);
   assert(clock > 3_000 && clock <= 5_000, String(clock));
+});
+
+Deno.test("a query that never settles is a failure like others", async () => {
+  const silent = answerOf(new Promise<never>(() => {}), 1);
+  await assert.rejects(silent, {
+    message: "the database did not answer within 1 ms",
+    code: "CONNECTION_SILENT",
+  });
+  assert.equal(await answerOf(Promise.resolve(7), 60_000), 7);
 });
 
 Deno.test("one result that the database refuses does not keep the others from being written", async () => {
