@@ -124,7 +124,7 @@ async function chaos(options, cleanup) {
     import("./chaos/account.mjs"),
     import("./chaos/table.mjs"),
   ]);
-  const [{ account, storiesOf }, { receiverTable, summaryTable }] = more;
+  const [{ account }, { receiverTable, summaryTable }] = more;
   const { seed } = options;
   say(`seed ${seed}: npm run chaos -- --seed ${seed} repeats the faults and the times of the kills`);
   const startedAt = Date.now();
@@ -176,8 +176,9 @@ async function chaos(options, cleanup) {
 
   const { rows, journal } = await database.result();
   const { outages } = database;
-  const facts = { deliveries, rows, journal, requests, dispatchers: dispatchers.all, outages };
-  const found = account({ ...facts, timeoutMs: TIMEOUT_MS, leaseMs: LEASE_MS });
+  const times = { timeoutMs: TIMEOUT_MS, leaseMs: LEASE_MS };
+  const facts = { deliveries, rows, journal, requests, dispatchers: dispatchers.all, outages, ...times };
+  const found = account(facts);
   const seconds = Math.round((Date.now() - startedAt) / 1000);
   console.log(receiverTable({ receivers, requests, deliveries }));
   console.log(summaryTable({ ...found, seconds, requests, outages, unanswered: dispatchers.unanswered() }));
@@ -185,10 +186,11 @@ async function chaos(options, cleanup) {
     for (const { id, what } of found.unexplained.slice(0, 20)) {
       say(`unexplained: ${id ?? "a process"}: ${what}`);
     }
-    const ids = [...new Set(found.unexplained.map(({ id }) => id))];
-    const stories = join(logs, "chaos-unexplained.json");
-    await writeFile(stories, JSON.stringify(storiesOf(ids, facts), null, 2));
-    say(`all that is known of them: ${relative(ROOT, stories)}`);
+    // With this and the account, one can find out what happened without doing it again.
+    const file = join(logs, "chaos-facts.json");
+    const maps = { deliveries: [...deliveries], dispatchers: [...dispatchers.all] };
+    await writeFile(file, JSON.stringify({ ...facts, ...maps }));
+    say(`all that is known: ${relative(ROOT, file)}`);
   }
   say(`seed ${seed}; the dispatchers' logs: ${relative(ROOT, join(logs, "chaos.log"))}`);
   return {

@@ -9,7 +9,7 @@
  * - kill: the process that claimed it was killed within the lease.
  * - outage: PostgreSQL went down within the lease, or was down when the acknowledgement came.
  * - late answer: the process has written that it timed out, and the answer came in the second half of that time, or
- *   sooner to a process that was visibly behind with its work.
+ *   the process was behind with its work, as its writing shows: the processors are busy, and answers wait to be read.
  *
  * Neither a kill nor an outage explains a result that the process had passed over: results are written in the order in
  * which they come, so once it has written an attempt that it claimed when this one's exchange must have been over, this
@@ -20,6 +20,8 @@ import { createHash } from "node:crypto";
 
 /** An answer that comes past this share of the time-out may be read after it. */
 const LATE_SHARE = 0.5;
+/** A process that writes a time-out so much of it too late is behind with all of its work. */
+const BEHIND_SHARE = 0.25;
 
 /**
  * @param {object} facts
@@ -155,9 +157,8 @@ function causeOf(attempt, { dispatchers, outages, timeoutMs, leaseMs }, writtenB
   const { written, dispatcher, claimedAt, request } = attempt;
   const { acknowledgedAt } = request;
   if (written) {
-    // By so much it was behind with its work: the processors are busy, and an answer waits as long to be read.
-    const lagMs = written.at - claimedAt - timeoutMs;
-    const isLate = acknowledgedAt >= claimedAt + Math.min(timeoutMs * LATE_SHARE, timeoutMs - lagMs);
+    const isBehind = written.at - claimedAt >= timeoutMs * (1 + BEHIND_SHARE);
+    const isLate = isBehind || acknowledgedAt >= claimedAt + timeoutMs * LATE_SHARE;
     return isLate && /^timed out/.test(written.error_message ?? "") ? "late answer" : undefined;
   }
   const later = (writtenBy.get(dispatcher) ?? []).filter((one) => one.claimedAt > acknowledgedAt + timeoutMs);
@@ -165,18 +166,6 @@ function causeOf(attempt, { dispatchers, outages, timeoutMs, leaseMs }, writtenB
   const killedAt = dispatchers.get(dispatcher)?.killedAt ?? Infinity;
   if (explains(killedAt)) return "kill";
   return outages.some(({ from, to }) => to >= acknowledgedAt && explains(from)) ? "outage" : undefined;
-}
-
-/** All that is known of some deliveries, for whoever is to find out what happened to them. */
-export function storiesOf(ids, { rows, journal, requests, dispatchers, outages }) {
-  const of = (all, id) => all.filter((one) => one.id === id);
-  const stories = ids.map((id) => {
-    const changes = of(journal, id);
-    const names = new Set(changes.map(({ dispatcher }) => dispatcher));
-    const others = [...names].map((name) => dispatchers.get(name));
-    return { id, row: of(rows, id), changes, requests: of(requests, id), dispatchers: others };
-  });
-  return { stories, outages };
 }
 
 function nowSays({ written, dispatcher }) {

@@ -140,6 +140,8 @@ Deno.test("a duplicate that nothing explains is told", () => {
 Deno.test("an acknowledgement that was written as a failure is told", () => {
   const early = acknowledged().write(1, "a", 2_000, "pending", "timed out after 1000 ms").deliveredByB();
   assert.match(early.found.unexplained.join(), /^attempt 1 was acknowledged, and a wrote "timed out/);
+  const behind = acknowledged().write(1, "a", 2_300, "pending", "timed out after 1000 ms").deliveredByB();
+  assert.deepEqual(behind.found.causes, { ...NOTHING, "late answer": 1 });
   const other = acknowledged().write(1, "a", 1_020, "pending", "HTTP 500").deliveredByB();
   assert.match(other.found.unexplained.join(), /^attempt 1 was acknowledged, and a wrote "HTTP 500"/);
 });
