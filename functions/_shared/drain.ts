@@ -155,7 +155,8 @@ export async function drain(options: DrainOptions): Promise<Drained> {
       if (await bell.within(Math.min(waitMs, NEWS_MS))) isDirty = true;
     } else if (waitMs <= retryWaitMs && now() + waitMs < deadline) {
       if (await bell.within(waitMs)) isDirty = true;
-    } else {
+    } else if (outcomes.length === 0 && refused.length === 0) {
+      // Otherwise the last results came since work() looked: they are still to be written.
       break;
     }
   }
