@@ -22,7 +22,6 @@ export function createBell(stop?: AbortSignal): Bell {
     ring,
     reset: () => {
       rung = Promise.withResolvers();
-      if (stop?.aborted) ring();
     },
     within: async (ms) => {
       const timer = setTimeout(rung.resolve, ms, true);

@@ -7,8 +7,7 @@
 
 import { createBell } from "./bell.ts";
 import type { BatchOutcome, ClaimOrder, Dispatcher, Plan, RowUpdate } from "./core.ts";
-import { answerOf } from "./patience.ts";
-import { record, type Recorder } from "./record.ts";
+import { persist, record, type Recorder } from "./record.ts";
 import type { Store } from "./store.ts";
 import type { Send } from "./transport/http.ts";
 
@@ -39,6 +38,11 @@ export interface Drained {
 const NEWS_MS = 500;
 /** On a large table, at most this part of the time is spent on that. */
 const MOST_ASKING = 1 / 10;
+/** How long to try again to claim: a connection may have been cut while nobody used it. In milliseconds. */
+const CLAIM_PATIENCE_MS = 3_000;
+
+/** For how long there is nothing to do, in milliseconds; null for as long as nothing happens. */
+type Idle = Pick<ClaimOrder, "waitMs" | "paceMs">;
 
 /** Rejects if the database does, once all that was under way has ended and was offered to it. */
 export async function drain(options: DrainOptions): Promise<Drained> {
@@ -47,8 +51,9 @@ export async function drain(options: DrainOptions): Promise<Drained> {
   const drained: Drained = { delivered: 0, retrying: 0, exhausted: 0, superseded: 0 };
   const outcomes: BatchOutcome[] = [];
   const refused: RowUpdate[] = [];
-  /** The URLs that are called, by endpoint. */
+  /** The URLs that are called, by endpoint; none for one whose URL has changed meanwhile. */
   const urls = new Map<string, string>();
+  const claiming = { ...options, patienceMs: CLAIM_PATIENCE_MS };
   const bell = createBell(stop);
   let underWay = 0;
   let writing: Promise<void> | undefined;
@@ -84,7 +89,7 @@ export async function drain(options: DrainOptions): Promise<Drained> {
     if (superseded > 0) log("warn", "results_superseded", { count: superseded });
     drained.superseded += superseded;
     const endpoints = gone.map((id) => ({ id, url: urls.get(id) ?? "" }));
-    const retired = endpoints.length > 0 ? await answerOf(store.retire(endpoints)) : [];
+    const retired = endpoints.length > 0 ? await persist(options, () => store.retire(endpoints)) : [];
     for (const endpoint of retired) log("warn", "endpoint_switched_off", { endpoint });
     isDirty = true;
   };
@@ -103,24 +108,33 @@ export async function drain(options: DrainOptions): Promise<Drained> {
   const observe = async () => {
     [isStale, isDirty, isFruitless] = [false, false, false];
     const askedAt = now();
-    dispatcher.observe(await answerOf(store.endpoints()), now());
-    const windows = dispatcher.rateWindows(now());
-    const recent = windows.length > 0 ? await answerOf(store.recentAttempts(windows)) : [];
+    dispatcher.observe(await persist(claiming, store.endpoints), now());
+    const windows = dispatcher.rateWindows();
+    const recent = windows.length > 0 ? await persist(claiming, () => store.recentAttempts(windows)) : [];
     for (const one of recent) dispatcher.heed(one.id, one.recent, now());
     newsAt = now() + Math.max(NEWS_MS, (now() - askedAt) / MOST_ASKING);
   };
 
   const claim = async ({ allowances }: ClaimOrder, free: number) => {
-    const rows = await answerOf(store.claim(free, allowances));
-    for (const row of rows) if (row.url !== null) urls.set(row.endpoint_id, row.url);
+    const rows = await persist(claiming, () => store.claim(free, allowances));
+    for (const { endpoint_id: id, url } of rows) urls.set(id, (urls.get(id) ?? url) === url ? url ?? "" : "");
     start(dispatcher.plan(rows, now()));
     const allowed = allowances.reduce((sum, { most }) => sum + most, 0);
     if (rows.length === 0) isFruitless = true;
     else if (rows.length < Math.min(free, allowed)) isStale = true;
   };
 
-  /** Does what there is to do; says for how long there is nothing where that is so, null for as long as nothing happens. */
-  const work = async (): Promise<{ waitMs: number | null } | undefined> => {
+  const isBusy = () => underWay > 0 || writing !== undefined;
+
+  /** For how long it is worth waiting with nothing under way; undefined where it is not. */
+  const idleWaitMs = ({ waitMs, paceMs }: Idle): number | undefined => {
+    const soon = waitMs !== null && waitMs <= retryWaitMs ? waitMs : Infinity;
+    const next = Math.min(soon, paceMs ?? Infinity);
+    return now() + next < deadline ? next : undefined;
+  };
+
+  /** Does what there is to do; says for how long there is nothing where that is so. */
+  const work = async (): Promise<Idle | undefined> => {
     const mayClaim = failure === undefined && now() < deadline && !stop?.aborted;
     // Between two writes: all that the dispatcher counts on top of the tables is in them now.
     if (mayClaim && isStale && !writing) {
@@ -128,15 +142,16 @@ export async function drain(options: DrainOptions): Promise<Drained> {
       return undefined;
     }
     writeInBackground();
-    if (!mayClaim || isStale) return { waitMs: null };
+    if (!mayClaim || isStale) return { waitMs: null, paceMs: null };
     const free = concurrency - underWay;
     const order = dispatcher.claimOrder(free, now());
     if (order.allowances.length > 0 && !isFruitless) {
       await claim(order, free);
       return undefined;
     }
-    const isBusy = underWay > 0 || writing !== undefined;
-    if (isDirty && (!isBusy || now() >= newsAt)) {
+    // Before the run ends the tables are asked in any case.
+    const isEnding = !isBusy() && idleWaitMs(order) === undefined;
+    if (isDirty && (isEnding || now() >= newsAt)) {
       isStale = true;
       return undefined;
     }
@@ -150,14 +165,16 @@ export async function drain(options: DrainOptions): Promise<Drained> {
       return undefined;
     });
     if (!idle) continue;
-    const waitMs = idle.waitMs ?? Infinity;
-    if (underWay > 0 || writing) {
-      if (await bell.within(Math.min(waitMs, NEWS_MS))) isDirty = true;
-    } else if (waitMs <= retryWaitMs && now() + waitMs < deadline) {
-      if (await bell.within(waitMs)) isDirty = true;
-    } else if (outcomes.length === 0 && refused.length === 0) {
-      // Otherwise the last results came since work() looked: they are still to be written.
-      break;
+    const { waitMs, paceMs } = idle;
+    if (isBusy()) {
+      if (await bell.within(Math.min(waitMs ?? NEWS_MS, paceMs ?? NEWS_MS, NEWS_MS))) isDirty = true;
+    } else if (outcomes.length > 0 || refused.length > 0) {
+      // The last results came since work() looked: they are still to be written.
+      continue;
+    } else {
+      const ms = stop?.aborted ? undefined : idleWaitMs(idle);
+      if (ms === undefined) break;
+      if (await bell.within(ms)) isDirty = true;
     }
   }
   bell.close();

@@ -5,7 +5,7 @@
  */
 
 /** More than any statement takes here, and less than what a run has left for its results. */
-const LONGEST_ANSWER_MS = 15_000;
+const LONGEST_ANSWER_MS = 8_000;
 
 /** Settles as `query` does, or rejects when that takes too long. */
 export async function answerOf<T>(query: Promise<T>, ms = LONGEST_ANSWER_MS): Promise<T> {

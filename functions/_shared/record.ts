@@ -1,5 +1,5 @@
 /**
- * Writing results though the database is away for a while: what has been sent is not sent again for that.
+ * Talking to a database that may be away for a while: what has been sent is not sent again for that.
  *
  * @module
  */
@@ -9,52 +9,59 @@ import type { Log } from "./log.ts";
 import { answerOf } from "./patience.ts";
 import type { Store } from "./store.ts";
 
-export interface Recorder {
-  store: Pick<Store, "record">;
+export interface Patience {
   log: Log;
   /** Milliseconds since 1970. */
   now: () => number;
-  /** How long the rows belong to this dispatcher still, in milliseconds: beyond that, writing is of no use. */
+  /** For how long to try again, in milliseconds. */
   patienceMs: number;
   sleep?: (ms: number) => Promise<void>;
   /** No more waiting once it is aborted. */
   stop?: AbortSignal;
 }
 
+/** `patienceMs`: how long the rows belong to this dispatcher still. Beyond that, writing is of no use. */
+export interface Recorder extends Patience {
+  store: Pick<Store, "record">;
+}
+
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
 
-/**
- * Writes updates and returns the ids of the rows that were this dispatcher's. Tries again while the database cannot
- * be reached; an update that it refuses does not keep the others from being written.
- */
-export async function record(recorder: Recorder, updates: RowUpdate[]): Promise<string[]> {
-  const { store, log, now, stop, sleep = pause } = recorder;
-  const end = now() + recorder.patienceMs;
+/** Repeats a query while the database cannot be reached. It must do no harm twice: an answer may have been lost. */
+export async function persist<T>(patience: Patience, query: () => Promise<T>): Promise<T> {
+  const { log, now, stop, sleep = pause } = patience;
+  const end = now() + patience.patienceMs;
   for (let waitMs = FIRST_PAUSE_MS;; waitMs = Math.min(2 * waitMs, LONGEST_PAUSE_MS)) {
     try {
-      return await answerOf(store.record(updates));
+      return await answerOf(query());
     } catch (error) {
-      if (isPassing(error)) {
-        if (stop?.aborted || now() + waitMs > end) throw error;
-        log("warn", "record_retried", { error: (error as Error).message, count: updates.length });
-        await sleep(waitMs);
-      } else {
-        return await recordApart(recorder, updates, error as Error);
-      }
+      if (!isPassing(error) || stop?.aborted || now() + waitMs > end) throw error;
+      log("warn", "database_retried", { error: (error as Error).message });
+      await sleep(waitMs);
     }
   }
 }
 
-async function recordApart(recorder: Recorder, updates: RowUpdate[], error: Error): Promise<string[]> {
-  if (updates.length <= 1) {
+/**
+ * Writes updates and returns the ids of the rows that were this dispatcher's. An update that the database refuses does
+ * not keep the others from being written.
+ */
+export async function record(recorder: Recorder, updates: RowUpdate[]): Promise<string[]> {
+  try {
+    return await persist(recorder, () => recorder.store.record(updates));
+  } catch (error) {
+    if (isPassing(error)) throw error;
+    if (updates.length > 1) {
+      const half = Math.ceil(updates.length / 2);
+      const first = await record(recorder, updates.slice(0, half));
+      return [...first, ...await record(recorder, updates.slice(half))];
+    }
     // The row waits for the end of its lease and is sent again: better twice than lost.
-    recorder.log("error", "result_refused", { error: error.message, delivery_id: updates[0]?.id ?? null });
+    const fields = { error: (error as Error).message, delivery_id: updates[0]?.id ?? null };
+    recorder.log("error", "result_refused", fields);
     return [];
   }
-  const half = Math.ceil(updates.length / 2);
-  const first = await record(recorder, updates.slice(0, half));
-  return [...first, ...await record(recorder, updates.slice(half))];
 }
 
 /**

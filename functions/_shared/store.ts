@@ -84,7 +84,7 @@ const UNSTORABLE = ["22P05", "22P02", "22003", "54001"];
 
 const DATETIME_FIELD_OVERFLOW = "22008";
 
-/** How many of the oldest due rows a claim chooses from. */
+/** How many due rows a claim chooses from, as many of each endpoint as of any other. */
 const CLAIM_WINDOW = 2_000;
 /** How much payload one claim takes, in bytes as they are stored, which may be compressed. */
 const MOST_CLAIMED_BYTES = 8 * 1_048_576;
@@ -105,7 +105,8 @@ export function createStore(sql: Sql, settings: StoreSettings) {
       return await sql<EndpointFacts[]>`
         with pending as materialized (
           select d.webhook_config_id as id, d.attempts, d.error_message, ${due} as due_at,
-            case when d.response_status in (429, 503) and isfinite(d.last_attempt_at) then d.last_attempt_at + interval '1 s' *
+            case when d.response_status in (429, 503) and isfinite(d.last_attempt_at)
+                and d.last_attempt_at <= now() then d.last_attempt_at + interval '1 s' *
               substring(d.error_message from 'asked to wait ([0-9]{1,6}) s')::float8 end as paused_until
           from public.webhook_deliveries d where d.status = 'pending'
         ), owed as (
@@ -130,12 +131,16 @@ export function createStore(sql: Sql, settings: StoreSettings) {
     /** How many attempts each of these endpoints has had within its window, whoever made them. */
     async recentAttempts(windows: readonly RateWindow[]): Promise<{ id: string; recent: number }[]> {
       return await sql<{ id: string; recent: number }[]>`
-        select w.id, (
-          select count(*)::integer from public.webhook_deliveries d
-          where d.webhook_config_id = w.id and d.created_at > now() - interval '3 days'
+        with w as materialized (
+          select * from jsonb_to_recordset(${
+        JSON.stringify(windows)
+      }::text::jsonb) as w(id uuid, window_ms float8)
+        )
+        select w.id, count(d.id)::integer as recent
+        from w left join public.webhook_deliveries d
+          on d.webhook_config_id = w.id and d.created_at > now() - interval '3 days' and d.attempts > 0
             and d.last_attempt_at > now() - interval '1 ms' * w.window_ms
-        ) as recent
-        from jsonb_to_recordset(${JSON.stringify(windows)}::text::jsonb) as w(id uuid, window_ms float8)`;
+        group by w.id`;
     },
 
     /**
@@ -145,24 +150,30 @@ export function createStore(sql: Sql, settings: StoreSettings) {
     async claim(limit: number, allowances: readonly Allowance[]): Promise<ClaimedRow[]> {
       return await sql<ClaimedRow[]>`
         with allowed as materialized (
-          select a.id, a.most, a.under_way from jsonb_to_recordset(${JSON.stringify(allowances)}::text::jsonb)
-            as a(id uuid, most integer, under_way integer)
-        ), oldest as (
-          select d.id, d.created_at, d.webhook_config_id, pg_column_size(d.payload) as bytes
-          from public.webhook_deliveries d
-          where d.status = 'pending' and ${due} <= now()
-            and d.webhook_config_id in (select a.id from allowed a)
-          order by d.created_at
-          limit ${CLAIM_WINDOW}
+          select a.* from jsonb_to_recordset(${JSON.stringify(allowances)}::text::jsonb)
+            as a(id uuid, most integer, under_way integer, quiet_ms float8)
+        ), pending as materialized (
+          select d.id, d.created_at, d.webhook_config_id, d.attempts, d.last_attempt_at, ${due} as due_at,
+            pg_column_size(d.payload) as bytes
+          from public.webhook_deliveries d where d.status = 'pending'
         ), ranked as (
-          select o.id, o.created_at, o.bytes, a.most, a.under_way,
-            row_number() over (partition by o.webhook_config_id order by o.created_at, o.id) as place
-          from oldest o join allowed a on a.id = o.webhook_config_id
+          select p.id, p.created_at, p.bytes, a.most, a.under_way, a.quiet_ms is not null as is_probe,
+            row_number() over (partition by p.webhook_config_id order by p.created_at, p.id) as place
+          from pending p join allowed a on a.id = p.webhook_config_id
+          where p.due_at <= now()
+            -- A probe goes only where none was sent meanwhile.
+            and (a.quiet_ms is null or not exists (
+              select from pending q where q.webhook_config_id = a.id and q.attempts > 0
+                and q.last_attempt_at > now() - interval '1 ms' * a.quiet_ms))
+        ), nearest as (
+          select r.* from ranked r order by r.place, r.created_at limit ${CLAIM_WINDOW}
         ), fair as (
           select r.*, r.place > r.most as is_spare, r.place + r.under_way as rank,
             sum(r.bytes) over (order by r.place > r.most, r.place + r.under_way, r.created_at, r.id) - r.bytes
               as bytes_before
-          from ranked r
+          from nearest r
+          -- Two dispatchers that want to probe want the same row, and one of them gets it.
+          where r.place <= r.most or not r.is_probe
         ), locked as materialized (
           select d.id, d.webhook_config_id, f.most, f.place
           from fair f join public.webhook_deliveries d on d.id = f.id
@@ -349,21 +360,25 @@ export function createStore(sql: Sql, settings: StoreSettings) {
           select d.status, d.created_at, d.last_attempt_at
           from public.webhook_deliveries d
           where d.created_at > now() - interval '24 hours' and not d.payload @> ${TEST_MARK}::text::jsonb
-        ), pending as (
-          select count(*) as pending, min(${due}) as due_since, max(d.last_attempt_at) as last_attempt_at
-          from public.webhook_deliveries d where d.status = 'pending'
+        ), ${failing(sql, settings)}, pending as (
+          select count(*) as pending, max(d.last_attempt_at) as last_attempt_at,
+            -- What a breaker holds back is due when it lets its probe through.
+            min(greatest(${due}, case when f.failures >= ${settings.breakerFailures} and ${settings.breakerFailures} > 0
+              then f.last_failure_at + interval '1 ms' * ${settings.breakerPauseMs}::float8 end)) as due_since
+          from public.webhook_deliveries d left join failing f on f.id = d.webhook_config_id
+          where d.status = 'pending'
         ), idle as (
           -- A backlog is no sign of a dispatcher that does not run, as long as it makes attempts.
           select greatest(
             pending.due_since, pending.last_attempt_at, (select max(r.last_attempt_at) from recent r)) as since
           from pending where pending.due_since <= now()
-        ), ${failing(sql, settings)}
+        )
         select
           (select ${windowOf(sql)} from recent r where r.created_at > now() - interval '1 hour') as last_hour,
           (select ${windowOf(sql)} from recent r) as last_24_hours,
           pending.pending::float8 as pending,
           (select ${
-        msSince(sql, sql`greatest(idle.since, now() - interval '100 years')`)
+        msSince(sql, sql`greatest(least(idle.since, now()), now() - interval '100 years')`)
       } from idle) as due_for_ms,
           coalesce((
             select jsonb_agg(jsonb_build_object('endpoint_id', e.id, 'name', e.name,

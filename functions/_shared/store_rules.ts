@@ -10,7 +10,7 @@ import type { Settings } from "./core.ts";
 /** When a pending row may be taken, and how an endpoint fares: see ARCHITECTURE.md, "The claim" and "Endpoints". */
 export type StoreSettings = Pick<
   Settings,
-  "leaseMs" | "retryDelaysMs" | "breakerFailures" | "maxPayloadBytes"
+  "leaseMs" | "retryDelaysMs" | "breakerFailures" | "breakerPauseMs" | "maxPayloadBytes"
 >;
 
 type Sql = postgres.Sql;
@@ -34,7 +34,9 @@ export function dueSince(sql: Sql, settings: StoreSettings): Fragment {
   const delays = `{${settings.retryDelaysMs.join(",")}}`;
   return sql`
     case
-      when d.attempts <= 0 or d.last_attempt_at is null then greatest(d.created_at, d.last_attempt_at)
+      -- A time that nobody but an admin's slip can have put there stands for no time.
+      when d.attempts <= 0 or d.last_attempt_at is null or d.last_attempt_at > now() + interval '1 day'
+        then least(greatest(d.created_at, d.last_attempt_at), now())
       when d.error_message is null then d.last_attempt_at + interval '1 ms' * ${settings.leaseMs}::float8
       else d.last_attempt_at + interval '1 ms' * coalesce(
         -- What the row says is what happens; the schedule stands in for rows that say nothing.
@@ -51,27 +53,36 @@ export function dueSince(sql: Sql, settings: StoreSettings): Fragment {
 export function failing(sql: Sql, settings: StoreSettings): Fragment {
   return sql`
     evidence as materialized (
-      select d.webhook_config_id as id, d.created_at, d.last_attempt_at,
+      select d.webhook_config_id as id, d.created_at, d.last_attempt_at, d.error_message is null as is_under_way,
         -- A row under way has lost its last message, not its failures.
         case when d.error_message is null then d.attempts - 1 else d.attempts end as attempts
       from public.webhook_deliveries d
       where (d.status = 'pending' and d.attempts > 0
-          or d.status = 'failed' and d.last_attempt_at > now() - interval '1 hour')
+          or d.status = 'failed' and d.last_attempt_at > now() - interval '1 hour'
+            and d.created_at > now() - interval '3 days')
         and (d.error_message is null and d.attempts > 1
           or d.error_message not like 'not sent: %' and d.response_status is distinct from 429)
-        and isfinite(d.last_attempt_at) and not d.payload @> ${TEST_MARK}::text::jsonb
-    ), suspected as (
-      select id from evidence group by id having sum(attempts) >= ${settings.breakerFailures}
+        and d.last_attempt_at <= now() and d.last_attempt_at > '-infinity'
+        and not d.payload @> ${TEST_MARK}::text::jsonb
+    ), suspected as materialized (
+      select id from evidence group by id
+      having sum(attempts) >= ${settings.breakerFailures} and ${settings.breakerFailures} > 0
     ), succeeded as materialized (
-      select s.id, (
-        select max(d.last_attempt_at) from public.webhook_deliveries d
-        where d.webhook_config_id = s.id and d.status = 'delivered' and d.created_at > now() - interval '3 days'
-      ) as at
-      from suspected s
+      select d.webhook_config_id as id, max(d.last_attempt_at) as at
+      from public.webhook_deliveries d
+      where d.status = 'delivered' and d.created_at > now() - interval '3 days'
+        and d.webhook_config_id in (select s.id from suspected s)
+      group by 1
     ), failing as (
-      select v.id, max(v.last_attempt_at) as last_failure_at,
+      select v.id,
+        -- A row under way was touched by its claim, not by a failure.
+        coalesce(max(v.last_attempt_at) filter (where not v.is_under_way), max(v.last_attempt_at)) as last_failure_at,
         -- Of a row that is older than the last success only the last attempt is known to have come after it.
-        sum(case when v.created_at > coalesce(s.at, '-infinity') then v.attempts else 1 end) as failures
+        sum(case
+          when v.created_at > coalesce(s.at, '-infinity') then v.attempts
+          when v.is_under_way then 0
+          else 1
+        end) as failures
       from evidence v left join succeeded s on s.id = v.id
       where v.last_attempt_at > coalesce(s.at, '-infinity')
       group by v.id

@@ -199,13 +199,13 @@ databaseTest("a claim is shared fairly, and takes no more than is allowed", asyn
   // The busy one's are the oldest.
   for (const endpoint of [busy, held, idle]) await insertDeliveries(sql, endpoint, 20);
   const rows = await store.claim(10, [
-    { id: busy, most: 20, under_way: 4 },
-    { id: idle, most: 20, under_way: 0 },
+    { id: busy, most: 20, under_way: 4, quiet_ms: null },
+    { id: idle, most: 20, under_way: 0, quiet_ms: null },
   ]);
   const count = (endpoint: string) => rows.filter(({ endpoint_id }) => endpoint_id === endpoint).length;
   // 4 + 3 beside 7: both have as many under way then.
   assert.deepEqual([count(busy), count(idle), count(held)], [3, 7, 0]);
-  assert.equal((await store.claim(100, [{ id: held, most: 2, under_way: 0 }])).length, 2);
+  assert.equal((await store.claim(100, [{ id: held, most: 2, under_way: 0, quiet_ms: null }])).length, 2);
   assert.equal((await store.claim(100, [])).length, 0);
 });
 
@@ -236,4 +236,29 @@ databaseTest("a write that is repeated says the same", async ({ sql, store }) =>
   assert.deepEqual((await store.record(updates)).toSorted(), [one, two].toSorted());
   // Somebody else's result of the same attempt is not ours.
   assert.deepEqual(await store.record([{ ...delivered(one!), response_status: 204 }]), []);
+});
+
+databaseTest("a long queue does not stand before a short one", async ({ sql, store }) => {
+  const [long, short] = [await insertEndpoint(sql, { url: URL }), await insertEndpoint(sql, { url: URL })];
+  await insertDeliveries(sql, long, 5_000);
+  await insertDeliveries(sql, short, 3);
+  const rows = await store.claim(20, [
+    { id: long, most: 50, under_way: 0, quiet_ms: null },
+    { id: short, most: 50, under_way: 0, quiet_ms: null },
+  ]);
+  assert.equal(rows.filter(({ endpoint_id }) => endpoint_id === short).length, 3);
+  assert.equal(rows.length, 20);
+});
+
+databaseTest("of many that want to probe an endpoint, one does", async ({ sql, store }) => {
+  const endpoint = await insertEndpoint(sql, { url: URL });
+  await insertDeliveries(sql, endpoint, 20);
+  const probe = () => store.claim(10, [{ id: endpoint, most: 1, under_way: 0, quiet_ms: 270_000 }]);
+  const claims = await Promise.all(Array.from({ length: 12 }, probe));
+  assert.equal(claims.flat().length, 1);
+  // Its failure is recorded: the next probe has to wait.
+  await store.record([failed(claims.flat()[0]!.id)]);
+  assert.equal((await probe()).length, 0);
+  await age(sql, "270 seconds");
+  assert.equal((await probe()).length, 1);
 });

@@ -51,7 +51,7 @@ databaseTest("each endpoint that is owed something is told, with what it is owed
   await insertDeliveries(sql, off, 1);
   await insert(sql, owedNothing, { status: "delivered", error: null });
   await claim(database, 0);
-  await database.store.claim(2, [{ id: endpoint, most: 2, under_way: 0 }]);
+  await database.store.claim(2, [{ id: endpoint, most: 2, under_way: 0, quiet_ms: null }]);
   await insert(sql, endpoint, { ago: "0 seconds", error: "HTTP 500; attempt 1 of 16, next in 30 s" });
   const { next_due_in_ms, last_failure_ago_ms, ...facts } = await factsOf(database, endpoint);
   assert.deepEqual(facts, {
@@ -86,8 +86,11 @@ databaseTest("failures are counted since the last success, whoever made them", a
   assert.equal(await failures(), 5);
   await insert(sql, endpoint, { status: "failed", ago: "3 minutes", attempts: 4 });
   assert.equal(await failures(), 9);
-  // Half a minute before the last failures: of older rows only the last attempt is known to have come after it.
+  // After a success, older rows that are under way speak against nobody yet.
   await insert(sql, endpoint, { status: "delivered", error: null, response: 200, ago: "30 seconds" });
+  assert.equal(await failures(), 0);
+  // Of those that have failed since, only the last attempt is known to have come after it.
+  await insert(sql, endpoint, { attempts: 4, ago: "10 seconds" });
   assert.equal(await failures(), 1);
   await insert(sql, endpoint, { status: "delivered", error: null, response: 200, ago: "0 seconds" });
   assert.equal(await failures(), 0);
@@ -120,7 +123,7 @@ databaseTest(
     const other = await insertEndpoint(sql, { url: URL });
     const [underWay] = await insertDeliveries(sql, gone, 3);
     await insertDeliveries(sql, other, 1);
-    await store.claim(1, [{ id: gone, most: 1, under_way: 0 }]);
+    await store.claim(1, [{ id: gone, most: 1, under_way: 0, quiet_ms: null }]);
     await insert(sql, gone, { attempts: 2 });
     // Somebody has given it another URL since.
     assert.deepEqual([...await store.retire([{ id: gone, url: "https://old.example/" }])], []);
@@ -147,18 +150,19 @@ databaseTest("odd times stop nothing", async (database) => {
   const { sql, store } = database;
   const endpoint = await insertEndpoint(sql, { url: URL });
   const ids = await insertDeliveries(sql, endpoint, 6);
-  const odd = ["infinity", "-infinity"];
+  const odd = ["infinity", "-infinity", "294276-12-31 23:59:59.9"];
   for (const [at, time] of odd.entries()) {
     await sql`update public.webhook_deliveries set created_at = ${time}::text::timestamptz where id = ${ids[
       at
     ]!}`;
     await sql`update public.webhook_deliveries
       set attempts = 7, error_message = 'HTTP 503, asked to wait 9 s; next in 9 s', response_status = 503,
-        last_attempt_at = ${time}::text::timestamptz where id = ${ids[2 + at]!}`;
+        last_attempt_at = ${time}::text::timestamptz where id = ${ids[3 + at]!}`;
   }
   const facts = await factsOf(database, endpoint);
-  assert.deepEqual([facts.due, facts.next_due_in_ms], [4, null]);
-  assert.equal((await claim(database, 10)).length, 4);
+  // They are due like others, rather than to wait for ever.
+  assert.deepEqual([facts.due, facts.next_due_in_ms], [6, null]);
+  assert.equal((await claim(database, 10)).length, 6);
   assert.equal((await store.healthFacts()).pending, 6);
 });
 

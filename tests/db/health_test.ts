@@ -70,6 +70,24 @@ databaseTest("due deliveries that nobody takes are unhealthy, waiting ones are n
   assert.equal((await health(database)).status, 200);
 });
 
+databaseTest("what a breaker holds back is no sign of a dispatcher that does not run", async (database) => {
+  const endpoint = await insertEndpoint(database.sql, { url: "https://a.example/" });
+  await insert(database.sql, endpoint, {
+    status: "pending",
+    attempts: 9,
+    error: "HTTP 500",
+    ago: "6 minutes",
+  });
+  await insert(database.sql, endpoint, { status: "pending", attempts: 0, ago: "59 minutes", count: 3 });
+  const codes = async () =>
+    (await (await health(database)).json()).reasons.map((reason: { code: string }) => reason.code);
+  // Its probe has been due for a minute.
+  assert.deepEqual(await codes(), ["circuit_breaker"]);
+  await database
+    .sql`update public.webhook_deliveries set last_attempt_at = last_attempt_at - interval '5 minutes'`;
+  assert.deepEqual(await codes(), ["dispatcher_not_running", "circuit_breaker"]);
+});
+
 databaseTest("a backlog is no sign of a dispatcher that does not run", async (database) => {
   const endpoint = await insertEndpoint(database.sql, { url: "https://a.example/" });
   await insert(database.sql, endpoint, { status: "pending", attempts: 0, ago: "6 minutes", count: 3 });

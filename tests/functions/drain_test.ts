@@ -179,6 +179,75 @@ Deno.test("claims no more once the platform is about to stop it, and finishes wh
   assert.deepEqual([written.length, queue.length], [4, 46]);
 });
 
+Deno.test("goes on to let requests end after the platform's warning, without spinning", async () => {
+  const controller = new AbortController();
+  const { store, written } = memory(rows(4));
+  const send = async () => {
+    controller.abort();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return answered(200);
+  };
+  let asked = 0;
+  const now = () => ++asked;
+  const run = drain(options(store, { send, stop: controller.signal, now, timeBudgetMs: 1e9 }));
+  assert.equal((await run).delivered, 4);
+  assert.equal(written.length, 4);
+  assert(asked < 1_000, `${asked} turns`);
+});
+
+Deno.test("results that come in while it decides to end are written", async () => {
+  const { store, written } = memory([row(1)]);
+  const answer = Promise.withResolvers<Exchange>();
+  const dispatcher = new Dispatcher(testSettings());
+  let orders = 0;
+  const late = {
+    observe: dispatcher.observe.bind(dispatcher),
+    rateWindows: () => [],
+    heed: () => {},
+    plan: dispatcher.plan.bind(dispatcher),
+    settle: dispatcher.settle.bind(dispatcher),
+    claimOrder: (free: number, nowMs: number) => {
+      if (++orders > 1) answer.resolve(answered(200));
+      return dispatcher.claimOrder(free, nowMs);
+    },
+  };
+  assert.deepEqual(
+    await drain(options(store, { dispatcher: late, send: () => answer.promise })),
+    delivered(1),
+  );
+  assert.equal(written.length, 1);
+});
+
+Deno.test("a claim on a connection that was cut is repeated", async () => {
+  const { store } = memory(rows(3));
+  const claim = store.claim;
+  let claims = 0;
+  store.claim = (limit, allowances) =>
+    ++claims === 1
+      ? Promise.reject(Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" }))
+      : claim(limit, allowances);
+  assert.deepEqual(await drain(options(store)), delivered(3));
+});
+
+Deno.test("a rate lower than the wait for retries is paced within the time of the call", async () => {
+  const { store } = memory(rows(3, { url: "https://a.example/#rate=20/s" }));
+  const run = drain(options(store, { now: Date.now, retryWaitMs: 0, timeBudgetMs: 10_000 }));
+  assert.deepEqual(await run, delivered(3));
+});
+
+Deno.test("an endpoint whose URL has changed meanwhile is not switched off for the old one", async () => {
+  const retired: { id: string; url: string }[] = [];
+  const { store } = memory([row(1), row(2, { url: "https://new.example/" })]);
+  store.retire = (endpoints) => {
+    retired.push(...endpoints);
+    return Promise.resolve([]);
+  };
+  const send: DrainOptions["send"] = ({ url }) =>
+    Promise.resolve(answered(url === "https://a.example/" ? 410 : 200));
+  await drain(options(store, { send }));
+  assert.deepEqual(retired, [{ id: "e", url: "" }]);
+});
+
 Deno.test("waits for what becomes due soon, and not for what is due later", async () => {
   for (const [waitMs, expected] of [[20, 1], [60_000, 0]] as const) {
     const queue: ClaimedRow[] = [];
@@ -219,7 +288,9 @@ Deno.test("a failing claim ends the run with its error, after what is under way 
   const claim = store.claim;
   let claims = 0;
   store.claim = (limit, allowances) =>
-    ++claims === 1 ? claim(limit, allowances) : Promise.reject(new Error("gone"));
+    ++claims === 1
+      ? claim(limit, allowances)
+      : Promise.reject(Object.assign(new Error("gone"), { code: "42501" }));
   await assert.rejects(drain(options(store)), /gone/);
   assert.equal(written.length, 4);
 });
@@ -254,7 +325,7 @@ Deno.test("a record that fails is repeated, and nothing is sent again for that",
   }));
   assert.deepEqual(await run, delivered(3));
   assert.deepEqual([sent, written.length], [3, 3]);
-  assert.deepEqual(logged, ["record_retried", "record_retried", "record_retried"]);
+  assert.deepEqual(logged, ["database_retried", "database_retried", "database_retried"]);
   assert.deepEqual(waited, [50, 100, 200]);
 });
 

@@ -112,5 +112,8 @@ export async function age(sql: postgres.Sql, interval: string): Promise<void> {
 /** Claims up to `limit` rows, whatever endpoint they are for. */
 export async function claim({ store }: Pick<TestDatabase, "store">, limit: number): Promise<ClaimedRow[]> {
   const endpoints = await store.endpoints();
-  return await store.claim(limit, endpoints.map(({ id }) => ({ id, most: limit, under_way: 0 })));
+  return await store.claim(
+    limit,
+    endpoints.map(({ id }) => ({ id, most: limit, under_way: 0, quiet_ms: null })),
+  );
 }

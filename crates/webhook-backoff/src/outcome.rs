@@ -38,7 +38,9 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Outcome::Answered { status: status @ 300..=399, location: Some(location), .. } => {
-                let shown: String = location.chars().take(MOST_LOCATION_CHARS).collect();
+                // Its query may hold a token.
+                let place = location.split(['?', '#']).next().unwrap_or_default();
+                let shown: String = place.chars().take(MOST_LOCATION_CHARS).collect();
                 write!(f, "HTTP {status}: redirects are not followed; it names {shown}")
             }
             Outcome::Answered { status, .. } => write!(f, "HTTP {status}"),
@@ -62,7 +64,7 @@ mod tests {
         };
         let cases = [
             (
-                answered(302, Some("https://b.example/")),
+                answered(302, Some("https://b.example/?token=hidden")),
                 "HTTP 302: redirects are not followed; it names https://b.example/",
             ),
             (answered(500, None), "HTTP 500"),

@@ -109,9 +109,11 @@ impl Outcome {
         matches!(self, Outcome::Answered { status: 410, .. })
     }
 
-    /// Whether it speaks against the endpoint's health. A 429 does not: there is a receiver, and it is at work.
+    /// Whether it speaks against the endpoint's health. A 429 does not: there is a receiver, and it is at work. Nor does
+    /// what was not sent, nor a 410, which ends the endpoint by itself.
     pub fn is_failure(&self) -> bool {
-        !self.is_success() && !matches!(self, Outcome::Answered { status: 429, .. })
+        !self.is_success()
+            && !matches!(self, Outcome::Answered { status: 410 | 429, .. } | Outcome::AddressRefused { .. })
     }
 
     /// For how long the endpoint as a whole is to be left alone, in milliseconds.
@@ -120,8 +122,8 @@ impl Outcome {
         self.asked_pause_ms(now_ms).or(unsaid)
     }
 
-    /// `Retry-After` where it counts: on 429 and 503.
-    fn asked_pause_ms(&self, now_ms: u64) -> Option<u64> {
+    /// `Retry-After` where it counts, on 429 and 503, in milliseconds.
+    pub fn asked_pause_ms(&self, now_ms: u64) -> Option<u64> {
         match self {
             Outcome::Answered { status: 429 | 503, retry_after: Some(text), .. } => {
                 retry_after_ms(text, now_ms)
@@ -223,7 +225,8 @@ mod tests {
         assert_eq!(asked(503, "7").endpoint_pause_ms(0), Some(7_000));
         assert_eq!(answered(429).endpoint_pause_ms(0), Some(UNSAID_PAUSE_MS));
         assert_eq!(answered(503).endpoint_pause_ms(0), None);
-        assert!(!answered(429).is_failure());
+        let refused = Outcome::AddressRefused { reason: "private".to_owned() };
+        assert!(!answered(429).is_failure() && !answered(410).is_failure() && !refused.is_failure());
         assert!(answered(503).is_failure() && timed_out().is_failure());
     }
 

@@ -41,6 +41,8 @@ pub struct Allowance {
     pub most: u32,
     /// So many are under way: an endpoint with fewer comes first.
     pub under_way: u32,
+    /// It is a probe: only where nobody has made an attempt within this time, in milliseconds.
+    pub quiet_ms: Option<u64>,
 }
 
 /// What to claim next.
@@ -50,6 +52,8 @@ pub struct ClaimOrder {
     pub allowances: Vec<Allowance>,
     /// In how many milliseconds time alone changes that; `None` where it does not.
     pub wait_ms: Option<u64>,
+    /// In how many milliseconds a rate lets the next delivery go that is due; `None` where none waits for that.
+    pub pace_ms: Option<u64>,
 }
 
 /// An endpoint whose rate counts what everybody sends.
@@ -72,8 +76,8 @@ struct EndpointState {
     under_way_elsewhere: u64,
     breaker: Breaker,
     bucket: Option<Bucket>,
-    /// When it was last asked what others have sent.
-    heeded_ms: Option<u64>,
+    /// What others have sent before is in the bucket.
+    has_heeded: bool,
     paused_until_ms: u64,
     /// Somebody wants to know now whether it works again: an open breaker lets its probe through.
     is_asked_for: bool,
@@ -85,9 +89,6 @@ struct EndpointState {
 
 /// An endpoint's first window.
 const FIRST_WINDOW: u32 = 8;
-
-/// How often it is asked what others have sent, in milliseconds.
-const HEED_EVERY_MS: u64 = 60_000;
 
 /// How many deliveries are claimed at once for an endpoint that does not exist or is switched off: they are refused
 /// without being sent.
@@ -125,13 +126,12 @@ impl Endpoints {
         }
     }
 
-    /// The endpoints whose recent attempts are to be counted: limited ones, when they are new and once a minute. No
-    /// index helps such a count.
-    pub(crate) fn rate_windows(&self, now_ms: u64) -> Vec<RateWindow> {
-        let is_recent = |at_ms: u64| now_ms.saturating_sub(at_ms) < HEED_EVERY_MS;
-        let is_wanted = |state: &EndpointState| state.due > 0 && !state.heeded_ms.is_some_and(is_recent);
-        let limited = self.0.iter().filter(|(_, state)| is_wanted(state));
-        let window = |bucket: &Bucket| bucket.rate().per_ms;
+    /// The endpoints whose recent attempts are to be counted: limited ones, when they are new here. Attempts are noted
+    /// when they have ended, a little after they were paid for, so the window is a little shorter than the rate's.
+    pub(crate) fn rate_windows(&self) -> Vec<RateWindow> {
+        let is_new = |state: &EndpointState| state.due > 0 && !state.has_heeded;
+        let limited = self.0.iter().filter(|(_, state)| is_new(state));
+        let window = |bucket: &Bucket| (bucket.rate().per_ms / 10 * 9).max(1);
         limited
             .filter_map(|(id, state)| {
                 Some(RateWindow { id: id.clone(), window_ms: state.bucket.as_ref().map(window)? })
@@ -142,7 +142,7 @@ impl Endpoints {
     /// Takes in how many attempts an endpoint has had within its rate's time.
     pub(crate) fn heed(&mut self, id: &str, recent: u32, now_ms: u64) {
         let Some(state) = self.0.get_mut(id) else { return };
-        state.heeded_ms = Some(now_ms);
+        state.has_heeded = true;
         if let Some(bucket) = &mut state.bucket {
             bucket.heed(recent, now_ms);
         }
@@ -164,16 +164,16 @@ impl Endpoints {
                 state.next_due_ms = None;
             }
             let turn = state.turn(settings, now_ms);
-            if let Some(at_ms) = turn.wait_until_ms {
-                let wait_ms = at_ms.saturating_sub(now_ms);
-                order.wait_ms = Some(order.wait_ms.map_or(wait_ms, |known| known.min(wait_ms)));
-            }
+            sooner(&mut order.wait_ms, turn.wait_until_ms, now_ms);
+            sooner(&mut order.pace_ms, turn.pace_until_ms, now_ms);
             if turn.most > 0 && free > 0 {
-                is_worth_it |= turn.is_worth_a_claim(free);
+                // Whoever has nothing under way has nothing better to do.
+                is_worth_it |= turn.is_worth_a_claim(free) || free >= settings.concurrency;
                 order.allowances.push(Allowance {
                     id: id.clone(),
                     most: turn.most,
                     under_way: state.under_way,
+                    quiet_ms: turn.quiet_ms,
                 });
             }
         }
@@ -225,16 +225,27 @@ impl Endpoints {
     }
 }
 
+fn sooner(wait_ms: &mut Option<u64>, until_ms: Option<u64>, now_ms: u64) {
+    if let Some(until_ms) = until_ms {
+        let new_ms = until_ms.saturating_sub(now_ms);
+        *wait_ms = Some(wait_ms.map_or(new_ms, |known| known.min(new_ms)));
+    }
+}
+
 /// How many endpoints that are owed nothing are remembered.
 const MOST_IDLE: usize = 1_000;
 
 /// What an endpoint may get now.
+#[derive(Default)]
 struct Turn {
     most: u32,
     /// How much it could have if nothing were under way.
     full: u32,
     /// When time gives it more.
     wait_until_ms: Option<u64>,
+    /// When its rate does.
+    pace_until_ms: Option<u64>,
+    quiet_ms: Option<u64>,
 }
 
 impl Turn {
@@ -255,7 +266,7 @@ impl EndpointState {
             under_way_elsewhere: 0,
             breaker: Breaker::default(),
             bucket: None,
-            heeded_ms: None,
+            has_heeded: false,
             paused_until_ms: 0,
             is_asked_for: false,
             window: FIRST_WINDOW,
@@ -266,23 +277,24 @@ impl EndpointState {
     fn limit(&mut self, rate: Option<Rate>, now_ms: u64) {
         if self.bucket.map(|bucket| bucket.rate()) != rate {
             self.bucket = rate.map(|rate| Bucket::new(rate, now_ms));
-            self.heeded_ms = None;
+            self.has_heeded = false;
         }
     }
 
     fn turn(&self, settings: &Settings, now_ms: u64) -> Turn {
-        let nothing = |wait_until_ms| Turn { most: 0, full: 0, wait_until_ms };
+        let nothing = |wait_until_ms| Turn { wait_until_ms, ..Turn::default() };
         let due = u32::try_from(self.due).unwrap_or(u32::MAX);
         if !self.is_active {
             let most = due.min(REFUSED_AT_ONCE);
-            return Turn { most, full: most, wait_until_ms: self.next_due_ms };
+            return Turn { most, full: most, wait_until_ms: self.next_due_ms, ..Turn::default() };
         }
-        let (window, elsewhere) = match self.breaker.state(&settings.breaker, now_ms) {
-            BreakerState::Open { until_ms } if !self.is_asked_for => return nothing(Some(until_ms)),
-            BreakerState::Open { .. } | BreakerState::HalfOpen => {
-                (1, u32::try_from(self.under_way_elsewhere).unwrap_or(u32::MAX))
-            }
-            BreakerState::Closed => (self.window, 0),
+        let elsewhere = u32::try_from(self.under_way_elsewhere).unwrap_or(u32::MAX);
+        let (window, elsewhere, quiet_ms) = match self.breaker.state(&settings.breaker, now_ms) {
+            BreakerState::Open { .. } if self.is_asked_for => (1, elsewhere, None),
+            BreakerState::Open { until_ms } => return nothing(Some(until_ms)),
+            // Two clocks may differ a little about the end of the pause.
+            BreakerState::HalfOpen => (1, elsewhere, Some(settings.breaker.pause_ms / 10 * 9)),
+            BreakerState::Closed => (self.window, 0, None),
         };
         if due == 0 {
             return nothing(self.next_due_ms.map(|at_ms| at_ms.max(self.paused_until_ms)));
@@ -292,17 +304,18 @@ impl EndpointState {
         }
         let free = window.saturating_sub(self.under_way).saturating_sub(elsewhere);
         let Some(bucket) = &self.bucket else {
-            return Turn { most: free.min(due), full: window.min(due), wait_until_ms: None };
+            return Turn { most: free.min(due), full: window.min(due), quiet_ms, ..Turn::default() };
         };
         // As with the window, half of what it lets go at once is worth a claim.
         let most = free.min(due).min(bucket.capacity());
         let worth = most.div_ceil(2);
         let available = bucket.available(now_ms);
         if available < worth {
-            return nothing(Some(now_ms.saturating_add(bucket.wait_ms(worth, now_ms))));
+            let pace_until_ms = Some(now_ms.saturating_add(bucket.wait_ms(worth, now_ms)));
+            return Turn { pace_until_ms, ..Turn::default() };
         }
         let most = most.min(available);
-        Turn { most, full: most, wait_until_ms: None }
+        Turn { most, full: most, quiet_ms, ..Turn::default() }
     }
 }
 

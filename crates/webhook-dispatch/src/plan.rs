@@ -86,7 +86,7 @@ pub enum Refusal {
     #[error("endpoint: there is none with this webhook_config_id")]
     EndpointMissing,
     /// The endpoint is switched off.
-    #[error("endpoint: is switched off; set is_active, then this delivery back to pending")]
+    #[error("endpoint: is switched off; set is_active, then replay this delivery")]
     EndpointInactive,
     /// The endpoint's URL is wrong.
     #[error(transparent)]
@@ -133,8 +133,8 @@ impl<U: HttpUrlParser> Dispatcher<U> {
     }
 
     /// The endpoints with a rate, whose recent attempts [`Dispatcher::heed`] wants to know.
-    pub fn rate_windows(&self, now_ms: u64) -> Vec<RateWindow> {
-        self.endpoints.rate_windows(now_ms)
+    pub fn rate_windows(&self) -> Vec<RateWindow> {
+        self.endpoints.rate_windows()
     }
 
     /// Takes in how many attempts an endpoint has had within its rate's window, whoever made them.
@@ -354,7 +354,7 @@ mod tests {
             reasons,
             [
                 "not sent: endpoint: there is none with this webhook_config_id",
-                "not sent: endpoint: is switched off; set is_active, then this delivery back to pending",
+                "not sent: endpoint: is switched off; set is_active, then replay this delivery",
                 "not sent: url: has no scheme; expected it to begin with http://, https://, sqs://, pubsub:// or kafka://",
                 "not sent: url: this version delivers over http and https only, not over sqs",
                 "not sent: payload: expected JSON, got a syntax error at line 1, column 1",

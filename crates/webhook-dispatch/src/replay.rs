@@ -29,6 +29,9 @@ pub struct Replay {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ReplayError {
+    /// The body is not a JSON object.
+    #[error("body: expected none, or a JSON object like {{\"replay\": {{\"endpoint_id\": \"…\"}}}}")]
+    Body,
     /// `replay` is not an object.
     #[error("replay: expected an object like {{\"endpoint_id\": \"…\", \"dry_run\": true}}")]
     Shape,
@@ -57,6 +60,7 @@ impl ReplayError {
     /// A stable name to branch on.
     pub fn code(&self) -> &'static str {
         match self {
+            ReplayError::Body => "invalid_body",
             ReplayError::Shape => "invalid_replay",
             ReplayError::UnknownField { .. } => "unknown_field",
             ReplayError::Field { .. } => "invalid_field",
@@ -73,12 +77,16 @@ const MOST: u32 = 10_000;
 
 impl Replay {
     /// Reads the body of a call to the dispatcher: the replay that its field `replay` asks for, if it has one.
-    /// Schedulers send all kinds of bodies: what is no object with that field asks for nothing.
+    /// Schedulers send bodies of their own: objects without that field, and empty ones, ask for nothing.
     ///
     /// # Errors
     /// A [`ReplayError`] that names the field.
     pub fn parse(body: &str) -> Result<Option<Replay>, ReplayError> {
-        let Ok(body) = serde_json::from_str::<BTreeMap<String, &RawValue>>(body) else { return Ok(None) };
+        if body.trim().is_empty() {
+            return Ok(None);
+        }
+        // A dry run with a comma too many must not be taken for a call to deliver.
+        let body: BTreeMap<String, &RawValue> = serde_json::from_str(body).map_err(|_| ReplayError::Body)?;
         let Some(raw) = body.get("replay") else { return Ok(None) };
         let fields: BTreeMap<String, &RawValue> =
             serde_json::from_str(raw.get()).map_err(|_| ReplayError::Shape)?;
@@ -195,8 +203,15 @@ mod tests {
 
     #[test]
     fn bodies_of_schedulers_ask_for_nothing() {
-        for body in ["", "{}", "null", "[1]", "not json", r#"{"name": "cron", "replays": {}}"#] {
+        for body in ["", " ", "{}", r#"{"name": "cron", "replays": {}}"#] {
             assert_eq!(Replay::parse(body), Ok(None), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_no_object_is_refused() {
+        for body in ["null", "[1]", "5", "not json", "{", r#"{"replay": {"dry_run": true,}}"#] {
+            assert_eq!(Replay::parse(body), Err(ReplayError::Body), "{body}");
         }
     }
 

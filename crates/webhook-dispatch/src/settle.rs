@@ -58,7 +58,8 @@ impl<U> Dispatcher<U> {
             Verdict::RetryAt { at_ms } => {
                 let most = policy.attempts_for(outcome);
                 let wait = seconds(at_ms.saturating_sub(now_ms));
-                let asked = outcome.endpoint_pause_ms(now_ms).map_or(String::new(), asked_to_wait);
+                let asked = outcome.asked_pause_ms(now_ms).filter(|ms| *ms > 0);
+                let asked = asked.map_or(String::new(), asked_to_wait);
                 self.endpoints.waits(&batch.endpoint_id, at_ms);
                 // The claim reads both numbers: what the row says is what happens.
                 let reason = format!("{said}{asked}; attempt {number} of {most}, next in {wait} s");
@@ -159,7 +160,8 @@ mod tests {
             settle(outcome, 1, None).error_message.unwrap()
         };
         assert_eq!(asked("7"), "HTTP 429, asked to wait 7 s; attempt 1 of 3, next in 7 s");
-        assert_eq!(asked("soon"), "HTTP 429, asked to wait 1 s; attempt 1 of 3, next in 2 s");
+        assert_eq!(asked("soon"), "HTTP 429; attempt 1 of 3, next in 2 s");
+        assert_eq!(asked("0"), "HTTP 429; attempt 1 of 3, next in 2 s");
     }
 
     #[test]

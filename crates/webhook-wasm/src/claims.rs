@@ -36,12 +36,15 @@ pub struct AllEndpointFacts(pub(crate) Vec<EndpointFacts>);
 
 /// How many deliveries a claim may take for an endpoint.
 #[derive(Serialize, Tsify)]
+#[tsify(missing_as_null)]
 pub struct Allowance {
     id: String,
     /// So many at most.
     most: u32,
     /// So many are under way: an endpoint with fewer comes first.
     under_way: u32,
+    /// It is a probe: only where nobody has made an attempt within this time, in milliseconds.
+    quiet_ms: Option<f64>,
 }
 
 /// What to claim next.
@@ -53,6 +56,8 @@ pub struct ClaimOrder {
     allowances: Vec<Allowance>,
     /// In how many milliseconds time alone changes that.
     wait_ms: Option<f64>,
+    /// In how many milliseconds a rate lets the next delivery go that is due.
+    pace_ms: Option<f64>,
 }
 
 /// An endpoint whose rate counts what everybody sends.
@@ -91,10 +96,12 @@ impl From<dispatch::ClaimOrder> for ClaimOrder {
             id: allowance.id,
             most: allowance.most,
             under_way: allowance.under_way,
+            quiet_ms: allowance.quiet_ms.map(|ms| ms as f64),
         };
         ClaimOrder {
             allowances: order.allowances.into_iter().map(allowance).collect(),
             wait_ms: order.wait_ms.map(|ms| ms as f64),
+            pace_ms: order.pace_ms.map(|ms| ms as f64),
         }
     }
 }

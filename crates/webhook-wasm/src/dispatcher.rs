@@ -199,11 +199,8 @@ impl Dispatcher {
 
     /// The endpoints with a rate, whose recent attempts `heed` wants to know.
     #[wasm_bindgen(js_name = rateWindows)]
-    pub fn rate_windows(
-        &self,
-        #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
-    ) -> Result<Ts<RateWindows>, JsValue> {
-        let windows = self.0.rate_windows(whole(now_ms, "nowMs")?);
+    pub fn rate_windows(&self) -> Result<Ts<RateWindows>, JsValue> {
+        let windows = self.0.rate_windows();
         RateWindows(windows.into_iter().map(RateWindow::from).collect()).into_ts().map_err(shape_error)
     }
 

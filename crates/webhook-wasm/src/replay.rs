@@ -28,7 +28,7 @@ pub struct Replay {
 
 /// Reads the body of a call to the dispatcher: the replay that it asks for, if it does.
 ///
-/// @throws {Error} `ReplayError` with a code: `invalid_replay`, `unknown_field`, `invalid_field`, `unbounded_replay`.
+/// @throws {Error} `ReplayError` with a code: `invalid_body`, `invalid_replay`, `unknown_field`, `invalid_field`, `unbounded_replay`.
 #[wasm_bindgen(js_name = readReplay)]
 pub fn read_replay(body: &str) -> Result<Option<Ts<Replay>>, JsValue> {
     let replay = dispatch::Replay::parse(body)

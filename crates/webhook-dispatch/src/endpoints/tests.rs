@@ -22,10 +22,10 @@ fn answered(status: u16) -> Outcome {
     Outcome::Answered { status, location: None, retry_after: None }
 }
 
-/// Who may have how much, with 100 free slots.
+/// Who may have how much, with all but one of the slots free, and for how long there is nothing.
 fn order_at(endpoints: &mut Endpoints, now_ms: u64) -> (Vec<(String, u32)>, Option<u64>) {
-    let ClaimOrder { allowances, wait_ms } = endpoints.claim_order(100, &Settings::default(), now_ms);
-    (allowances.into_iter().map(|allowance| (allowance.id, allowance.most)).collect(), wait_ms)
+    let ClaimOrder { allowances, wait_ms, pace_ms } = endpoints.claim_order(99, &Settings::default(), now_ms);
+    (allowances.into_iter().map(|allowance| (allowance.id, allowance.most)).collect(), wait_ms.or(pace_ms))
 }
 
 fn claim(endpoints: &mut Endpoints, id: &str, count: u32) {
@@ -145,15 +145,14 @@ fn a_429_pauses_the_whole_endpoint_and_opens_nothing() {
 fn a_rate_paces_and_counts_what_others_have_sent() {
     let limited = EndpointFacts { url: Some("https://a.example/#rate=10/s".to_owned()), ..facts("a", 100) };
     let mut endpoints = observed(&[limited, facts("b", 1)]);
-    assert_eq!(endpoints.rate_windows(NOW), [RateWindow { id: "a".to_owned(), window_ms: 1_000 }]);
+    assert_eq!(endpoints.rate_windows(), [RateWindow { id: "a".to_owned(), window_ms: 900 }]);
     assert_eq!(order_at(&mut endpoints, NOW).0, [("a".to_owned(), 1), ("b".to_owned(), 1)]);
     claim(&mut endpoints, "a", 1);
     claim(&mut endpoints, "b", 1);
     assert_eq!(order_at(&mut endpoints, NOW), (vec![], Some(100)));
     assert_eq!(order_at(&mut endpoints, NOW + 100).0, only("a", 1));
     endpoints.heed("a", 10, NOW + 100);
-    assert_eq!(endpoints.rate_windows(NOW + 60_000), []);
-    assert_eq!(endpoints.rate_windows(NOW + 60_100).len(), 1);
+    assert_eq!(endpoints.rate_windows(), []);
     assert_eq!(order_at(&mut endpoints, NOW + 100), (vec![], Some(100)));
 }
 
@@ -172,6 +171,19 @@ fn deliveries_without_an_endpoint_that_is_on_are_claimed_to_be_refused() {
     let missing = EndpointFacts { url: None, is_active: false, ..facts("b", 2) };
     let mut endpoints = observed(&[off, missing]);
     assert_eq!(order_at(&mut endpoints, NOW).0, [("a".to_owned(), 500), ("b".to_owned(), 2)]);
+}
+
+#[test]
+fn a_probe_asks_for_quiet_and_an_idle_dispatcher_claims_whatever_there_is() {
+    let half_open = EndpointFacts { failures: 5, last_failure_ago_ms: 300_000, ..facts("a", 10) };
+    let mut endpoints = observed(&[half_open]);
+    let order = endpoints.claim_order(99, &Settings::default(), NOW);
+    assert_eq!(order.allowances[0].quiet_ms, Some(270_000));
+    let mut endpoints = observed(&[facts("a", 100)]);
+    claim(&mut endpoints, "a", 7);
+    assert_eq!(endpoints.claim_order(99, &Settings::default(), NOW).allowances, []);
+    let order = endpoints.claim_order(100, &Settings::default(), NOW);
+    assert_eq!((order.allowances[0].most, order.allowances[0].quiet_ms), (1, None));
 }
 
 #[test]
