@@ -166,7 +166,9 @@ function readArguments(args) {
 
 /** The fuzz targets, a workspace of their own: their seeds always, and that a fuzzer can be built in the full gate. */
 async function fuzzTargets(quick) {
-  const own = ["--manifest-path", "fuzz/Cargo.toml", "--target-dir", "target/fuzz", "--locked"];
+  const manifest = ["--manifest-path", "fuzz/Cargo.toml"];
+  const own = [...manifest, "--target-dir", "target/fuzz", "--locked"];
+  await report.step("the fuzz targets are formatted", "cargo", ["fmt", ...manifest, "--check"]);
   // The seeds run without libFuzzer, whose runtime is C++.
   await report.suite(
     "the fuzz targets' seeds hold",

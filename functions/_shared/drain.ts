@@ -124,6 +124,7 @@ export async function drain(options: DrainOptions): Promise<Drained> {
     else if (rows.length < Math.min(free, allowed)) isStale = true;
   };
 
+  const mayClaim = () => failure === undefined && now() < deadline && !stop?.aborted;
   const isBusy = () => underWay > 0 || writing !== undefined;
 
   /** For how long it is worth waiting with nothing under way; undefined where it is not. */
@@ -135,14 +136,13 @@ export async function drain(options: DrainOptions): Promise<Drained> {
 
   /** Does what there is to do; says for how long there is nothing where that is so. */
   const work = async (): Promise<Idle | undefined> => {
-    const mayClaim = failure === undefined && now() < deadline && !stop?.aborted;
     // Between two writes: all that the dispatcher counts on top of the tables is in them now.
-    if (mayClaim && isStale && !writing) {
+    if (mayClaim() && isStale && !writing) {
       await observe();
       return undefined;
     }
     writeInBackground();
-    if (!mayClaim || isStale) return { waitMs: null, paceMs: null };
+    if (!mayClaim() || isStale) return { waitMs: null, paceMs: null };
     const free = concurrency - underWay;
     const order = dispatcher.claimOrder(free, now());
     if (order.allowances.length > 0 && !isFruitless) {
@@ -168,14 +168,15 @@ export async function drain(options: DrainOptions): Promise<Drained> {
     const { waitMs, paceMs } = idle;
     if (isBusy()) {
       if (await bell.within(Math.min(waitMs ?? NEWS_MS, paceMs ?? NEWS_MS, NEWS_MS))) isDirty = true;
-    } else if (outcomes.length > 0 || refused.length > 0) {
-      // The last results came since work() looked: they are still to be written.
-      continue;
-    } else {
-      const ms = stop?.aborted ? undefined : idleWaitMs(idle);
-      if (ms === undefined) break;
-      if (await bell.within(ms)) isDirty = true;
+    } else if (outcomes.length === 0 && refused.length === 0) {
+      const ms = mayClaim() ? idleWaitMs(idle) : undefined;
+      if (ms !== undefined) {
+        if (await bell.within(ms)) isDirty = true;
+      } else if (!isDirty || !mayClaim()) {
+        break;
+      }
     }
+    // Otherwise something came since work() looked: the last results, or their writing has ended.
   }
   bell.close();
   if (failure !== undefined) throw failure;
