@@ -10,11 +10,15 @@ pub enum TargetError {
     #[error("url: is empty; expected one like https://example.com/webhook")]
     Empty,
     /// No scheme before `://`.
-    #[error("url: has no scheme; expected it to begin with http://, https://, sqs://, pubsub:// or kafka://")]
+    #[error(
+        "url: has no scheme; expected it to begin with http://, https://, sqs://, pubsub://, kafka://, kafkas:// \
+         or lambda://"
+    )]
     MissingScheme,
     /// A scheme that is none of ours.
     #[error(
-        "url: unsupported protocol {scheme:?}; expected http://, https://, sqs://, pubsub:// or kafka://"
+        "url: unsupported protocol {scheme:?}; expected http://, https://, sqs://, pubsub://, kafka://, kafkas:// \
+         or lambda://"
     )]
     UnsupportedScheme {
         /// The scheme, cut after 32 characters.

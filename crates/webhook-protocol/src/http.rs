@@ -4,7 +4,10 @@ use std::fmt::Write;
 
 use thiserror::Error;
 
-use crate::{HttpUrlParser, TargetError, url::default_port};
+use crate::{
+    Adapter, Context, HttpUrlParser, MOST_BODY_BYTES, Message, Request, RequestError, TargetError,
+    target::Source, url::default_port,
+};
 
 /// A web server that takes deliveries as POST requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,10 +27,15 @@ pub struct HttpTarget {
 }
 
 impl HttpTarget {
-    pub(crate) fn parse(
+    pub(crate) fn parse(source: &Source<'_>) -> Result<HttpTarget, TargetError> {
+        HttpTarget::of_url(source.scheme, source.url, source.http_urls)
+    }
+
+    /// The target of a URL whose scheme is `http` or `https`.
+    pub(crate) fn of_url(
         scheme: &'static str,
         url: &str,
-        http_urls: &impl HttpUrlParser,
+        http_urls: &dyn HttpUrlParser,
     ) -> Result<HttpTarget, TargetError> {
         let parsed = http_urls.parse(url).ok_or(TargetError::InvalidHttpUrl { scheme })?;
         if parsed.has_credentials {
@@ -47,25 +55,15 @@ impl HttpTarget {
             path_and_query: parsed.path_and_query,
         })
     }
-}
 
-/// What an HTTP request carries.
-#[derive(Clone, Copy, Debug)]
-pub struct Message<'a> {
-    /// The envelope: these bytes were signed.
-    pub body: &'a str,
-    /// The delivery's id: `webhook-id` and `Idempotency-Key`, the same at every attempt.
-    pub delivery_id: &'a str,
-    /// This attempt's time, in seconds since 1970.
-    pub timestamp_s: i64,
-    /// W3C trace context.
-    pub traceparent: &'a str,
-    /// `X-Webhook-Signature`; `None` for an endpoint without a secret.
-    pub body_signature: Option<&'a str>,
-    /// `webhook-signature`; `None` for an endpoint without a secret.
-    pub standard_signature: Option<&'a str>,
-    /// Names us to the receiver.
-    pub user_agent: &'a str,
+    /// Another URL on the same server.
+    fn with_path(&self, path: &str) -> String {
+        if path == self.path_and_query {
+            return self.href.clone();
+        }
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}{path}", self.host_header)
+    }
 }
 
 /// A request, ready to be sent: `head` and `body` are its bytes. Redirects are not to be followed.
@@ -85,6 +83,8 @@ pub struct HttpRequest {
     pub head: String,
     /// The body: sent as it is, in UTF-8.
     pub body: String,
+    /// How much of the answer's body is worth reading, in bytes.
+    pub most_answer_bytes: usize,
 }
 
 /// Why a message makes no request: some of its text would end the line that it stands in and begin one of its own.
@@ -102,8 +102,19 @@ pub enum HttpRequestError {
     },
 }
 
+impl Adapter for HttpTarget {
+    fn hosts(&self) -> Vec<&str> {
+        vec![&self.host]
+    }
+
+    fn request(&self, messages: &[Message<'_>], _context: &Context<'_>) -> Result<Request, RequestError> {
+        let Some(message) = messages.first() else { return Err(HttpRequestError::Path.into()) };
+        Ok(Request::Http(HttpRequest::new(self, message)?))
+    }
+}
+
 impl HttpRequest {
-    /// The request that carries a message to a target.
+    /// The request that carries a message to a receiver.
     ///
     /// It asks for no compression: an answer comes as it is, and there is nothing that could swell when unpacked.
     ///
@@ -111,9 +122,7 @@ impl HttpRequest {
     /// An [`HttpRequestError`] names the text that cannot stand in a request.
     pub fn new(target: &HttpTarget, message: &Message<'_>) -> Result<HttpRequest, HttpRequestError> {
         let timestamp = message.timestamp_s.to_string();
-        let length = message.body.len().to_string();
         let fields = [
-            ("Host", Some(target.host_header.as_str())),
             ("Content-Type", Some("application/json")),
             ("User-Agent", Some(message.user_agent)),
             ("webhook-id", Some(message.delivery_id)),
@@ -123,16 +132,30 @@ impl HttpRequest {
             ("webhook-signature", message.standard_signature),
             ("X-Webhook-Signature", message.body_signature),
             ("Accept", Some("*/*")),
-            ("Content-Length", Some(&length)),
         ];
-        let path = &target.path_and_query;
+        let body = message.body.to_owned();
+        HttpRequest::post(target, &target.path_and_query, &fields, body, MOST_BODY_BYTES)
+    }
+
+    /// A POST request to a server, with these headers between `Host` and `Content-Length`. `path` is what the request
+    /// line names.
+    pub(crate) fn post(
+        server: &HttpTarget,
+        path: &str,
+        fields: &[(&'static str, Option<&str>)],
+        body: String,
+        most_answer_bytes: usize,
+    ) -> Result<HttpRequest, HttpRequestError> {
         if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(HttpRequestError::Path);
         }
+        let length = body.len().to_string();
+        let first = [("Host", Some(server.host_header.as_str()))];
+        let last = [("Content-Length", Some(length.as_str()))];
         let mut head = String::with_capacity(768);
         // Writing to a String does not fail.
         let _ = write!(head, "POST {path} HTTP/1.1\r\n");
-        for (name, value) in fields {
+        for (name, value) in first.iter().chain(fields).chain(&last) {
             let Some(value) = value else { continue };
             if !value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
                 return Err(HttpRequestError::Header { name });
@@ -141,13 +164,14 @@ impl HttpRequest {
         }
         head.push_str("\r\n");
         Ok(HttpRequest {
-            url: target.href.clone(),
+            url: server.with_path(path),
             method: "POST",
-            host: target.host.clone(),
-            port: target.port,
-            tls: target.tls,
+            host: server.host.clone(),
+            port: server.port,
+            tls: server.tls,
             head,
-            body: message.body.to_owned(),
+            body,
+            most_answer_bytes,
         })
     }
 }
@@ -162,17 +186,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{NativeUrlParser, Target};
-
-    const UNSIGNED: Message<'_> = Message {
-        body: "{\"é\":1}",
-        delivery_id: "d",
-        timestamp_s: 1,
-        traceparent: "t",
-        body_signature: None,
-        standard_signature: None,
-        user_agent: "u/1",
-    };
+    use crate::{NativeUrlParser, Target, message::tests::UNSIGNED};
 
     fn target(url: &str) -> HttpTarget {
         match Target::parse(url, &NativeUrlParser) {

@@ -1,21 +1,35 @@
 //! Where deliveries go: target URLs by protocol, the requests that carry deliveries there, and their answers.
 
+mod adapter;
 mod address;
+mod aws;
+mod credentials;
 mod error;
 mod http;
 mod http1;
 mod kafka;
+mod lambda;
+mod message;
 mod parts;
 mod pubsub;
 mod sqs;
 mod target;
 mod url;
 
+pub use adapter::{
+    Adapter, Context, Entry, Fault, Limits, MessageError, Preparation, PreparationError, PreparationStep,
+    Reply, Request, RequestError, Response,
+};
 pub use address::{AddressClass, AddressError, AddressPolicy, AllowedAddresses, AllowedAddressesError, Host};
+pub use credentials::{CredentialsError, CredentialsName, SecretText};
 pub use error::TargetError;
-pub use http::{HttpRequest, HttpRequestError, HttpTarget, Message, header_fields};
+pub use http::{HttpRequest, HttpRequestError, HttpTarget, header_fields};
 pub use http1::{Answer, AnswerError, MOST_BODY_BYTES, MOST_HEAD_BYTES, MOST_HEADERS, read_answer};
-pub use kafka::{Broker, KafkaTarget};
+pub use kafka::{
+    Broker, KafkaCompression, KafkaMechanism, KafkaRecord, KafkaRequest, KafkaSasl, KafkaTarget,
+};
+pub use lambda::LambdaTarget;
+pub use message::{KeyBy, Message};
 pub use pubsub::PubSubTarget;
 pub use sqs::{SqsQueue, SqsTarget};
 pub use target::{Protocol, Target};

@@ -1,6 +1,6 @@
 //! Taking the URLs of brokers apart. They are no WHATWG URLs: a Kafka URL lists several hosts.
 
-use crate::TargetError;
+use crate::{HttpTarget, TargetError, target::Source};
 
 /// What stands behind `scheme://`.
 #[derive(Debug)]
@@ -14,7 +14,8 @@ pub(crate) struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     /// Splits at `/`, `?`, `&` and `=`; refuses fragments and credentials.
-    pub(crate) fn split(rest: &'a str) -> Result<Parts<'a>, TargetError> {
+    pub(crate) fn split(source: &Source<'a>) -> Result<Parts<'a>, TargetError> {
+        let rest = source.rest;
         if rest.contains('#') {
             return Err(TargetError::Fragment);
         }
@@ -33,14 +34,11 @@ impl<'a> Parts<'a> {
         Ok(Parts { authority, segments, options })
     }
 
-    /// Refuses options that are not among `known`, and repeated ones.
-    pub(crate) fn check_options(&self, known: &[&str], shown: &'static str) -> Result<(), TargetError> {
+    /// Refuses options that are not among `known`, names separated by a comma and a blank, and repeated ones.
+    pub(crate) fn check_options(&self, known: &'static str) -> Result<(), TargetError> {
         for (at, (name, _)) in self.options.iter().enumerate() {
-            if !known.contains(name) {
-                return Err(TargetError::UnknownOption {
-                    name: name.chars().take(64).collect(),
-                    known: shown,
-                });
+            if !known.split(", ").any(|one| one == *name) {
+                return Err(TargetError::UnknownOption { name: name.chars().take(64).collect(), known });
             }
             if self.options.iter().take(at).any(|(earlier, _)| earlier == name) {
                 return Err(TargetError::RepeatedOption { name: (*name).to_owned() });
@@ -52,6 +50,22 @@ impl<'a> Parts<'a> {
     /// An option's value.
     pub(crate) fn option(&self, name: &str) -> Option<&'a str> {
         self.options.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+    }
+
+    /// The server of a service: the option `endpoint`, or else `usual`.
+    pub(crate) fn server(&self, usual: &str, source: &Source<'_>) -> Result<HttpTarget, TargetError> {
+        let Some(text) = self.option("endpoint") else {
+            return HttpTarget::of_url("https", usual, source.http_urls);
+        };
+        let invalid = || {
+            TargetError::invalid("option endpoint", text, "https://HOST or https://HOST:PORT, without a path")
+        };
+        let scheme = if text.starts_with("http://") { "http" } else { "https" };
+        let server = HttpTarget::of_url(scheme, text, source.http_urls).map_err(|error| match error {
+            TargetError::Credentials => error,
+            _ => invalid(),
+        })?;
+        if server.path_and_query == "/" { Ok(server) } else { Err(invalid()) }
     }
 }
 

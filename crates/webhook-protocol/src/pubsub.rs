@@ -1,10 +1,12 @@
 //! Google Cloud Pub/Sub: `pubsub://PROJECT/TOPIC`.
 
 use crate::{
-    TargetError,
+    Adapter, Context, CredentialsName, HttpTarget, KeyBy, Message, Request, RequestError, TargetError,
     parts::{Parts, is_name},
+    target::Source,
 };
 
+const OPTIONS: &str = "ordering, endpoint, credentials";
 const FORM: &str = "pubsub://PROJECT/TOPIC";
 const PROJECT: &str = "a project id: 6 to 30 lower-case letters, digits and -, beginning with a letter";
 const TOPIC: &str = "3 to 255 letters, digits and -_.~+%, beginning with a letter and not with goog";
@@ -16,11 +18,18 @@ pub struct PubSubTarget {
     pub project: String,
     /// The topic's id, without its path.
     pub topic: String,
+    /// Where the service answers: Google's own, or the option `endpoint`.
+    pub server: HttpTarget,
+    /// What the messages' ordering keys are, from the option `ordering`: by default `none`.
+    pub ordering: KeyBy,
+    /// From the option `credentials`.
+    pub credentials: CredentialsName,
 }
 
 impl PubSubTarget {
-    pub(crate) fn parse(parts: &Parts<'_>) -> Result<PubSubTarget, TargetError> {
-        parts.check_options(&[], "none")?;
+    pub(crate) fn parse(source: &Source<'_>) -> Result<PubSubTarget, TargetError> {
+        let parts = Parts::split(source)?;
+        parts.check_options(OPTIONS)?;
         if parts.authority.is_empty() {
             return Err(TargetError::Missing { part: "project", expected: FORM });
         }
@@ -29,7 +38,28 @@ impl PubSubTarget {
             [topic] => *topic,
             [_, more, ..] => return Err(TargetError::invalid("path", more, FORM)),
         };
-        Ok(PubSubTarget { project: project_id(parts.authority)?, topic: topic_id(topic)? })
+        let ordering = match parts.option("ordering") {
+            None => KeyBy::None,
+            Some(text) => KeyBy::parse(text)
+                .ok_or_else(|| TargetError::invalid("option ordering", text, KeyBy::FORM))?,
+        };
+        Ok(PubSubTarget {
+            project: project_id(parts.authority)?,
+            topic: topic_id(topic)?,
+            server: parts.server("https://pubsub.googleapis.com", source)?,
+            ordering,
+            credentials: CredentialsName::parse(parts.option(CredentialsName::OPTION))?,
+        })
+    }
+}
+
+impl Adapter for PubSubTarget {
+    fn hosts(&self) -> Vec<&str> {
+        vec![&self.server.host]
+    }
+
+    fn request(&self, _messages: &[Message<'_>], _context: &Context<'_>) -> Result<Request, RequestError> {
+        Err(crate::HttpRequestError::Path.into())
     }
 }
 

@@ -3,13 +3,16 @@
 use std::fmt;
 
 use crate::{
-    TargetError,
+    Adapter, Context, CredentialsName, HttpTarget, KeyBy, Message, Request, RequestError, TargetError,
+    aws::{DEFAULT_REGION, account_id, region},
     parts::{Parts, is_name, port_number},
+    target::Source,
 };
+
+const OPTIONS: &str = "region, group, endpoint, credentials";
 
 const FORM: &str = "sqs://QUEUE?region=REGION or sqs://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE";
 const QUEUE: &str = "1 to 80 letters, digits, - and _, and .fifo at the end of a FIFO queue's name";
-const DEFAULT_REGION: &str = "us-east-1";
 
 /// A queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +21,12 @@ pub struct SqsTarget {
     pub queue: SqsQueue,
     /// Its region, from the option `region`, or else from the host's name, or else `us-east-1`.
     pub region: String,
+    /// Where the service answers: the queue's host, the region's, or the option `endpoint`.
+    pub server: HttpTarget,
+    /// What the groups of a FIFO queue are, from the option `group`: by default `actor`. Other queues have none.
+    pub group: KeyBy,
+    /// From the option `credentials`.
+    pub credentials: CredentialsName,
 }
 
 /// The two ways to name a queue.
@@ -47,8 +56,9 @@ impl fmt::Display for SqsQueue {
 }
 
 impl SqsTarget {
-    pub(crate) fn parse(parts: &Parts<'_>) -> Result<SqsTarget, TargetError> {
-        parts.check_options(&["region"], "region")?;
+    pub(crate) fn parse(source: &Source<'_>) -> Result<SqsTarget, TargetError> {
+        let parts = Parts::split(source)?;
+        parts.check_options(OPTIONS)?;
         let missing = |part| TargetError::Missing { part, expected: FORM };
         if parts.authority.is_empty() {
             return Err(missing("queue"));
@@ -65,14 +75,35 @@ impl SqsTarget {
             },
             [_, _, more, ..] => return Err(TargetError::invalid("path", more, FORM)),
         };
-        let region = match parts.option("region") {
-            Some(region) if is_name(region, 1, 32, "-") => region,
-            Some(other) => {
-                return Err(TargetError::invalid("region", other, "a region like eu-central-1"));
-            }
-            None => region_of(&queue).unwrap_or(DEFAULT_REGION),
+        let region = region(&parts)?.or_else(|| region_of(&queue)).unwrap_or(DEFAULT_REGION).to_owned();
+        let usual = match &queue {
+            SqsQueue::Name(_) => format!("https://sqs.{region}.amazonaws.com"),
+            SqsQueue::Url { host, .. } => format!("https://{host}"),
         };
-        Ok(SqsTarget { region: region.to_owned(), queue })
+        let group = match parts.option("group") {
+            None => KeyBy::default(),
+            // Every message of a FIFO queue has a group.
+            Some(text) => KeyBy::parse(text).filter(|by| *by != KeyBy::None).ok_or_else(|| {
+                TargetError::invalid("option group", text, "actor, event, request or delivery")
+            })?,
+        };
+        Ok(SqsTarget {
+            server: parts.server(&usual, source)?,
+            region,
+            queue,
+            group,
+            credentials: CredentialsName::parse(parts.option(CredentialsName::OPTION))?,
+        })
+    }
+}
+
+impl Adapter for SqsTarget {
+    fn hosts(&self) -> Vec<&str> {
+        vec![&self.server.host]
+    }
+
+    fn request(&self, _messages: &[Message<'_>], _context: &Context<'_>) -> Result<Request, RequestError> {
+        Err(crate::HttpRequestError::Path.into())
     }
 }
 
@@ -91,14 +122,6 @@ fn host(text: &str) -> Result<String, TargetError> {
         Ok(text.to_ascii_lowercase())
     } else {
         Err(TargetError::invalid("host", text, "one like sqs.us-east-1.amazonaws.com"))
-    }
-}
-
-fn account_id(text: &str) -> Result<String, TargetError> {
-    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        Ok(text.to_owned())
-    } else {
-        Err(TargetError::invalid("account", text, "12 digits"))
     }
 }
 

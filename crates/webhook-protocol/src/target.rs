@@ -3,30 +3,84 @@
 use std::fmt;
 
 use crate::{
-    HttpTarget, HttpUrlParser, KafkaTarget, PubSubTarget, SqsQueue, SqsTarget, TargetError, parts::Parts,
+    Adapter, HttpTarget, HttpUrlParser, KafkaTarget, LambdaTarget, PubSubTarget, SqsTarget, TargetError,
 };
 
-/// How a delivery travels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Protocol {
-    /// `http://` and `https://`
-    Http,
-    /// `sqs://`
-    Sqs,
-    /// `pubsub://`
-    PubSub,
-    /// `kafka://`
-    Kafka,
+/// A target URL, its scheme known.
+pub(crate) struct Source<'a> {
+    /// In lower case.
+    pub(crate) scheme: &'static str,
+    /// The whole URL without blanks around it.
+    pub(crate) url: &'a str,
+    /// What follows `://`, without the fragment's options.
+    pub(crate) rest: &'a str,
+    /// The platform's parser, for what is an HTTP URL.
+    pub(crate) http_urls: &'a dyn HttpUrlParser,
 }
 
-/// The scheme table.
-const SCHEMES: [(&str, Protocol); 5] = [
-    ("http", Protocol::Http),
-    ("https", Protocol::Http),
-    ("sqs", Protocol::Sqs),
-    ("pubsub", Protocol::PubSub),
-    ("kafka", Protocol::Kafka),
-];
+/// Makes [`Protocol`], [`Target`] and the table of schemes of one list.
+macro_rules! schemes {
+    ($($(#[doc = $doc:literal])+ $protocol:ident($target:ty) = $name:literal [$($scheme:literal)+])+) => {
+        /// How a delivery travels.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Protocol {
+            $($(#[doc = $doc])+ $protocol,)+
+        }
+
+        impl Protocol {
+            /// The protocol's name, as it is shown and stored.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Protocol::$protocol => $name,)+
+                }
+            }
+        }
+
+        /// Where a delivery goes.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Target {
+            $($(#[doc = $doc])+ $protocol($target),)+
+        }
+
+        impl Target {
+            fn read(protocol: Protocol, source: &Source<'_>) -> Result<Target, TargetError> {
+                Ok(match protocol {
+                    $(Protocol::$protocol => Target::$protocol(<$target>::parse(source)?),)+
+                })
+            }
+
+            /// What delivers to it.
+            pub fn adapter(&self) -> &dyn Adapter {
+                match self {
+                    $(Target::$protocol(target) => target,)+
+                }
+            }
+
+            /// The target's protocol.
+            pub fn protocol(&self) -> Protocol {
+                match self {
+                    $(Target::$protocol(_) => Protocol::$protocol,)+
+                }
+            }
+        }
+
+        const SCHEMES: &[(&str, Protocol)] = &[$($(($scheme, Protocol::$protocol),)+)+];
+    };
+}
+
+// The scheme table: protocol, target, name, schemes.
+schemes! {
+    /// A web server.
+    Http(HttpTarget) = "http" ["http" "https"]
+    /// A queue of Amazon SQS.
+    Sqs(SqsTarget) = "sqs" ["sqs"]
+    /// A topic of Google Cloud Pub/Sub.
+    PubSub(PubSubTarget) = "pubsub" ["pubsub"]
+    /// A topic of an Apache Kafka cluster.
+    Kafka(KafkaTarget) = "kafka" ["kafka" "kafkas"]
+    /// A function of AWS Lambda.
+    Lambda(LambdaTarget) = "lambda" ["lambda"]
+}
 
 impl Protocol {
     /// The protocol of a URL, by its scheme alone.
@@ -36,16 +90,6 @@ impl Protocol {
     pub fn from_url(url: &str) -> Result<Protocol, TargetError> {
         split_scheme(url).map(|(_, protocol, _)| protocol)
     }
-
-    /// `http`, `sqs`, `pubsub` or `kafka`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Protocol::Http => "http",
-            Protocol::Sqs => "sqs",
-            Protocol::PubSub => "pubsub",
-            Protocol::Kafka => "kafka",
-        }
-    }
 }
 
 impl fmt::Display for Protocol {
@@ -54,55 +98,20 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// Where a delivery goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// A web server.
-    Http(HttpTarget),
-    /// A queue of Amazon SQS.
-    Sqs(SqsTarget),
-    /// A topic of Google Cloud Pub/Sub.
-    PubSub(PubSubTarget),
-    /// A topic of an Apache Kafka cluster.
-    Kafka(KafkaTarget),
-}
-
 impl Target {
     /// Reads a target URL. Blanks around it are dropped; the scheme's case does not matter.
+    ///
+    /// A fragment with `=` holds options for the dispatcher and is left out; any other is an HTTP URL's anchor.
     ///
     /// # Errors
     /// A [`TargetError`] that names the part that is wrong.
     pub fn parse(url: &str, http_urls: &impl HttpUrlParser) -> Result<Target, TargetError> {
         let (scheme, protocol, rest) = split_scheme(url)?;
-        Ok(match protocol {
-            Protocol::Http => Target::Http(HttpTarget::parse(scheme, url.trim(), http_urls)?),
-            Protocol::Sqs => Target::Sqs(SqsTarget::parse(&Parts::split(rest)?)?),
-            Protocol::PubSub => Target::PubSub(PubSubTarget::parse(&Parts::split(rest)?)?),
-            Protocol::Kafka => Target::Kafka(KafkaTarget::parse(&Parts::split(rest)?)?),
-        })
-    }
-
-    /// The hosts that the URL names: what the address policy has to judge. Pub/Sub's is Google's own.
-    pub fn hosts(&self) -> Vec<&str> {
-        match self {
-            Target::Http(http) => vec![&http.host],
-            Target::Sqs(sqs) => match &sqs.queue {
-                SqsQueue::Url { host, .. } => vec![host],
-                SqsQueue::Name(_) => Vec::new(),
-            },
-            Target::PubSub(_) => Vec::new(),
-            Target::Kafka(kafka) => kafka.brokers.iter().map(|broker| broker.host.as_str()).collect(),
-        }
-    }
-
-    /// The target's protocol.
-    pub fn protocol(&self) -> Protocol {
-        match self {
-            Target::Http(_) => Protocol::Http,
-            Target::Sqs(_) => Protocol::Sqs,
-            Target::PubSub(_) => Protocol::PubSub,
-            Target::Kafka(_) => Protocol::Kafka,
-        }
+        let rest = match rest.split_once('#') {
+            Some((rest, fragment)) if fragment.contains('=') => rest,
+            _ => rest,
+        };
+        Target::read(protocol, &Source { scheme, url: url.trim(), rest, http_urls })
     }
 }
 
@@ -120,9 +129,9 @@ fn split_scheme(url: &str) -> Result<(&'static str, Protocol, &str), TargetError
         return Err(TargetError::MissingScheme);
     }
     SCHEMES
-        .into_iter()
+        .iter()
         .find(|(known, _)| known.eq_ignore_ascii_case(scheme))
-        .map(|(known, protocol)| (known, protocol, rest))
+        .map(|(known, protocol)| (*known, *protocol, rest))
         .ok_or_else(|| TargetError::UnsupportedScheme { scheme: scheme.chars().take(32).collect() })
 }
 
@@ -168,7 +177,7 @@ mod tests {
             ("kafka://b1.example:9092,10.0.0.1,[::1]:9093/orders", &["b1.example", "10.0.0.1", "::1"]),
         ];
         for (url, hosts) in cases {
-            assert_eq!(Target::parse(url, &NativeUrlParser).unwrap().hosts(), hosts, "{url}");
+            assert_eq!(Target::parse(url, &NativeUrlParser).unwrap().adapter().hosts(), hosts, "{url}");
         }
     }
 
