@@ -14,7 +14,7 @@ mod verdict;
 pub use breaker::{Breaker, BreakerPolicy, BreakerState};
 pub use jitter::jitter_seed;
 pub use limiter::{Bucket, Rate};
-pub use outcome::Outcome;
+pub use outcome::{Fault, Outcome};
 pub use retry_after::{MOST_RETRY_AFTER_MS, retry_after_ms};
 pub use schedule::{CAP_MS, Schedule, exponential_delay_ms};
 pub use verdict::{Attempt, RetryPolicy, Verdict};

@@ -32,6 +32,34 @@ pub enum Outcome {
         /// Which one, and why not.
         reason: String,
     },
+    /// A broker has it, and says so without an HTTP status.
+    Accepted {
+        /// What the row keeps as the answer.
+        note: String,
+    },
+    /// A broker was asked and does not take it.
+    Rejected {
+        /// What that means.
+        fault: Fault,
+        /// What it said.
+        reason: String,
+    },
+    /// Something of ours is missing: credentials, most often. Nothing was sent.
+    NotReady {
+        /// What, and what to do about it.
+        reason: String,
+    },
+}
+
+/// What a broker's rejection means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It may pass.
+    Passing,
+    /// Trying again is seldom of use.
+    Permanent,
+    /// It was too much at once: the broker works, and wants less. As HTTP's 429, which is the row's status then.
+    Throttled,
 }
 
 impl fmt::Display for Outcome {
@@ -46,7 +74,11 @@ impl fmt::Display for Outcome {
             Outcome::Answered { status, .. } => write!(f, "HTTP {status}"),
             Outcome::TimedOut { after_ms } => write!(f, "timed out after {after_ms} ms"),
             Outcome::ConnectionFailed { reason } => write!(f, "connection failed: {reason}"),
-            Outcome::AddressRefused { reason } => write!(f, "not sent: {reason}"),
+            Outcome::AddressRefused { reason } | Outcome::NotReady { reason } => {
+                write!(f, "not sent: {reason}")
+            }
+            Outcome::Accepted { note } => write!(f, "accepted: {note}"),
+            Outcome::Rejected { reason, .. } => f.write_str(reason),
         }
     }
 }
@@ -71,6 +103,9 @@ mod tests {
             (Outcome::TimedOut { after_ms: 250 }, "timed out after 250 ms"),
             (Outcome::ConnectionFailed { reason: "reset".to_owned() }, "connection failed: reset"),
             (Outcome::AddressRefused { reason: "url: private".to_owned() }, "not sent: url: private"),
+            (Outcome::NotReady { reason: "no key".to_owned() }, "not sent: no key"),
+            (Outcome::Accepted { note: "7".to_owned() }, "accepted: 7"),
+            (Outcome::Rejected { fault: Fault::Passing, reason: "SQS: busy".to_owned() }, "SQS: busy"),
         ];
         for (outcome, text) in cases {
             assert_eq!(outcome.to_string(), text);

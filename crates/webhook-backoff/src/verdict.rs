@@ -1,6 +1,6 @@
 //! What an outcome means for the delivery.
 
-use crate::{Outcome, Schedule, jitter::jittered, jitter_seed, retry_after_ms};
+use crate::{Fault, Outcome, Schedule, jitter::jittered, jitter_seed, retry_after_ms};
 
 /// How often and how long a delivery is tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,13 +95,14 @@ impl Outcome {
     pub fn status(&self) -> Option<u16> {
         match self {
             Outcome::Answered { status, .. } => Some(*status),
+            Outcome::Rejected { fault: Fault::Throttled, .. } => Some(429),
             _ => None,
         }
     }
 
-    /// Any 2xx: the receiver took the delivery.
+    /// Any 2xx, or a broker's word: the receiver took the delivery.
     pub fn is_success(&self) -> bool {
-        matches!(self, Outcome::Answered { status: 200..=299, .. })
+        matches!(self, Outcome::Answered { status: 200..=299, .. } | Outcome::Accepted { .. })
     }
 
     /// 410: the receiver wants no more.
@@ -112,13 +113,13 @@ impl Outcome {
     /// Whether it speaks against the endpoint's health. A 429 does not: there is a receiver, and it is at work. Nor does
     /// what was not sent, nor a 410, which ends the endpoint by itself.
     pub fn is_failure(&self) -> bool {
-        !self.is_success()
-            && !matches!(self, Outcome::Answered { status: 410 | 429, .. } | Outcome::AddressRefused { .. })
+        let is_sent = !matches!(self, Outcome::AddressRefused { .. } | Outcome::NotReady { .. });
+        is_sent && !self.is_success() && !matches!(self.status(), Some(410 | 429))
     }
 
     /// For how long the endpoint as a whole is to be left alone, in milliseconds.
     pub fn endpoint_pause_ms(&self, now_ms: u64) -> Option<u64> {
-        let unsaid = matches!(self, Outcome::Answered { status: 429, .. }).then_some(UNSAID_PAUSE_MS);
+        let unsaid = (self.status() == Some(429)).then_some(UNSAID_PAUSE_MS);
         self.asked_pause_ms(now_ms).or(unsaid)
     }
 
@@ -137,7 +138,7 @@ impl Outcome {
             Outcome::Answered { status, .. } => {
                 (400..=499).contains(status) && !matches!(status, 408 | 425 | 429)
             }
-            Outcome::AddressRefused { .. } => true,
+            Outcome::AddressRefused { .. } | Outcome::Rejected { fault: Fault::Permanent, .. } => true,
             _ => false,
         }
     }
@@ -197,6 +198,30 @@ mod tests {
             assert_eq!(verdict(&outcome, 4), Verdict::RetryAt { at_ms: 21_000 }, "{outcome}");
             assert_eq!(verdict(&outcome, 5), Verdict::Exhausted, "{outcome}");
         }
+    }
+
+    #[test]
+    fn a_brokers_word_counts_as_an_answer_does() {
+        let accepted = Outcome::Accepted { note: "{}".to_owned() };
+        assert_eq!(verdict(&accepted, 16), Verdict::Delivered);
+        let rejected = |fault| Outcome::Rejected { fault, reason: "no".to_owned() };
+        assert_eq!(verdict(&rejected(Fault::Permanent), 5), Verdict::Exhausted);
+        for fault in [Fault::Passing, Fault::Throttled] {
+            assert_ne!(verdict(&rejected(fault), 15), Verdict::Exhausted);
+            assert_eq!(verdict(&rejected(fault), 16), Verdict::Exhausted);
+        }
+        assert!(rejected(Fault::Passing).is_failure() && rejected(Fault::Permanent).is_failure());
+        assert!(!rejected(Fault::Throttled).is_failure());
+        assert_eq!(rejected(Fault::Throttled).endpoint_pause_ms(0), Some(UNSAID_PAUSE_MS));
+        assert_eq!(rejected(Fault::Throttled).status(), Some(429));
+    }
+
+    #[test]
+    fn what_waits_for_its_operator_is_tried_by_the_whole_schedule() {
+        let waits = Outcome::NotReady { reason: "credentials: X is not set".to_owned() };
+        assert_ne!(verdict(&waits, 15), Verdict::Exhausted);
+        assert_eq!(verdict(&waits, 16), Verdict::Exhausted);
+        assert!(!waits.is_failure() && !waits.is_success());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use webhook_backoff::{Breaker, BreakerState, Bucket, Outcome, Rate};
+use webhook_protocol::{HttpUrlParser, Target};
 
 use crate::{Settings, options::EndpointOptions};
 
@@ -39,7 +40,9 @@ pub struct Allowance {
     pub id: String,
     /// So many at most.
     pub most: u32,
-    /// So many are under way: an endpoint with fewer comes first.
+    /// So many travel in one request.
+    pub batch: u32,
+    /// So many requests are under way: an endpoint with fewer comes first.
     pub under_way: u32,
     /// It is a probe: only where nobody has made an attempt within this time, in milliseconds.
     pub quiet_ms: Option<u64>,
@@ -50,6 +53,8 @@ pub struct Allowance {
 pub struct ClaimOrder {
     /// For whom; empty where it is not worth a claim now.
     pub allowances: Vec<Allowance>,
+    /// How many rows altogether, at most.
+    pub rows: u32,
     /// In how many milliseconds time alone changes that; `None` where it does not.
     pub wait_ms: Option<u64>,
     /// In how many milliseconds a rate lets the next delivery go that is due; `None` where none waits for that.
@@ -70,10 +75,14 @@ struct EndpointState {
     is_active: bool,
     due: u64,
     next_due_ms: Option<u64>,
-    /// Ours, from plan to settle.
+    /// Our requests, from plan to settle.
     under_way: u32,
-    /// All others'.
+    /// The deliveries in them.
+    rows_under_way: u64,
+    /// All others' deliveries.
     under_way_elsewhere: u64,
+    /// How many deliveries may travel in one request.
+    batch: u32,
     breaker: Breaker,
     bucket: Option<Bucket>,
     /// What others have sent before is in the bucket.
@@ -81,8 +90,8 @@ struct EndpointState {
     paused_until_ms: u64,
     /// Somebody wants to know now whether it works again: an open breaker lets its probe through.
     is_asked_for: bool,
-    /// How much is under way at most, between 1 and `concurrency`: it grows with each success and halves with each
-    /// failure. A slow endpoint takes few slots before it has shown what it can do.
+    /// How many requests are under way at most, between 1 and `concurrency`: it grows with each success and halves with
+    /// each failure. A slow endpoint takes few slots before it has shown what it can do.
     window: u32,
     concurrency: u32,
 }
@@ -94,13 +103,22 @@ const FIRST_WINDOW: u32 = 8;
 /// without being sent.
 const REFUSED_AT_ONCE: u32 = 500;
 
+/// How many deliveries are claimed at once at the most: their envelopes are made before the first is sent.
+const MOST_ROWS: u32 = 1_000;
+
 /// All endpoints that are owed something.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Endpoints(BTreeMap<String, EndpointState>);
 
 impl Endpoints {
     /// Takes in what the tables say; endpoints that are not in `facts` are owed nothing.
-    pub(crate) fn observe(&mut self, facts: &[EndpointFacts], settings: &Settings, now_ms: u64) {
+    pub(crate) fn observe(
+        &mut self,
+        facts: &[EndpointFacts],
+        settings: &Settings,
+        http_urls: &impl HttpUrlParser,
+        now_ms: u64,
+    ) {
         for state in self.0.values_mut() {
             state.due = 0;
             state.next_due_ms = None;
@@ -113,7 +131,10 @@ impl Endpoints {
             state.is_active = fact.is_active && fact.url.is_some();
             state.due = fact.due;
             state.next_due_ms = fact.next_due_in_ms.map(|ms| now_ms.saturating_add(ms));
-            state.under_way_elsewhere = fact.under_way.saturating_sub(u64::from(state.under_way));
+            state.under_way_elsewhere = fact.under_way.saturating_sub(state.rows_under_way);
+            let target = fact.url.as_deref().map(|url| Target::parse(url, http_urls));
+            state.batch =
+                target.and_then(Result::ok).map_or(1, |target| target.adapter().limits().messages.max(1));
             state.breaker = Breaker::rebuilt(fact.failures, now_ms.saturating_sub(fact.last_failure_ago_ms));
             state.paused_until_ms = state.paused_until_ms.max(now_ms.saturating_add(fact.paused_for_ms));
             state.concurrency = options.concurrency;
@@ -168,10 +189,11 @@ impl Endpoints {
             sooner(&mut order.pace_ms, turn.pace_until_ms, now_ms);
             if turn.most > 0 && free > 0 {
                 // Whoever has nothing under way has nothing better to do.
-                is_worth_it |= turn.is_worth_a_claim(free) || free >= settings.concurrency;
+                is_worth_it |= turn.is_worth_a_claim(free, state.batch) || free >= settings.concurrency;
                 order.allowances.push(Allowance {
                     id: id.clone(),
                     most: turn.most,
+                    batch: state.batch,
                     under_way: state.under_way,
                     quiet_ms: turn.quiet_ms,
                 });
@@ -180,6 +202,7 @@ impl Endpoints {
         if !is_worth_it {
             order.allowances.clear();
         }
+        order.rows = share_out(&mut order.allowances, free);
         order
     }
 
@@ -188,33 +211,51 @@ impl Endpoints {
         let state = self.0.entry(id.to_owned()).or_insert_with(EndpointState::new);
         state.due = state.due.saturating_sub(1);
         if is_sent {
-            state.under_way += 1;
+            state.rows_under_way += 1;
             if let Some(bucket) = &mut state.bucket {
                 bucket.take(1, now_ms);
             }
         }
     }
 
-    /// An attempt has ended. Says whether it opened the breaker.
-    pub(crate) fn ended(&mut self, id: &str, outcome: &Outcome, settings: &Settings, now_ms: u64) -> bool {
+    /// A request with claimed deliveries is sent.
+    pub(crate) fn sent(&mut self, id: &str) {
+        self.0.entry(id.to_owned()).or_insert_with(EndpointState::new).under_way += 1;
+    }
+
+    /// A request has ended, so for each of its deliveries. Says whether that opened the breaker.
+    pub(crate) fn ended(
+        &mut self,
+        id: &str,
+        outcomes: &[&Outcome],
+        settings: &Settings,
+        now_ms: u64,
+    ) -> bool {
         let Some(state) = self.0.get_mut(id) else { return false };
         state.under_way = state.under_way.saturating_sub(1);
+        state.rows_under_way = state.rows_under_way.saturating_sub(outcomes.len() as u64);
         state.is_asked_for = false;
-        if let Some(pause_ms) = outcome.endpoint_pause_ms(now_ms) {
-            state.paused_until_ms = state.paused_until_ms.max(now_ms.saturating_add(pause_ms));
+        state.window = if outcomes.iter().any(|outcome| outcome.is_success()) {
+            state.window.saturating_add(1).min(state.concurrency)
+        } else {
+            (state.window / 2).max(1)
+        };
+        let is_closed =
+            |state: &EndpointState| state.breaker.state(&settings.breaker, now_ms) == BreakerState::Closed;
+        let was_closed = is_closed(state);
+        for outcome in outcomes {
+            if let Some(pause_ms) = outcome.endpoint_pause_ms(now_ms) {
+                state.paused_until_ms = state.paused_until_ms.max(now_ms.saturating_add(pause_ms));
+            }
+            if outcome.is_failure() {
+                state.breaker.failed(now_ms);
+            }
         }
-        if outcome.is_success() {
+        // Whoever took some of a request's deliveries is there.
+        if outcomes.iter().any(|outcome| outcome.is_success()) {
             state.breaker.succeeded();
-            state.window = state.window.saturating_add(1).min(state.concurrency);
-            return false;
         }
-        state.window = (state.window / 2).max(1);
-        if !outcome.is_failure() {
-            return false;
-        }
-        let was_closed = state.breaker.state(&settings.breaker, now_ms) == BreakerState::Closed;
-        state.breaker.failed(now_ms);
-        was_closed && state.breaker.state(&settings.breaker, now_ms) != BreakerState::Closed
+        was_closed && !is_closed(state)
     }
 
     /// A delivery waits for its next attempt.
@@ -223,6 +264,40 @@ impl Endpoints {
             state.next_due_ms = Some(state.next_due_ms.map_or(at_ms, |known| known.min(at_ms)));
         }
     }
+}
+
+/// Sees to it that what is claimed makes no more requests than there are free slots, each endpoint in turn; those with
+/// the fewest under way come first. Says how many rows that makes. Where all requests carry one delivery, the claim
+/// itself shares the slots out, by how old the rows are.
+fn share_out(allowances: &mut Vec<Allowance>, free: u32) -> u32 {
+    if allowances.iter().all(|allowance| allowance.batch == 1) {
+        return free.min(MOST_ROWS);
+    }
+    let requests = |allowance: &Allowance| allowance.most.div_ceil(allowance.batch);
+    let mut slots = vec![0_u32; allowances.len()];
+    let mut left = free;
+    // So many are under way at an endpoint that gets another one in this round.
+    for level in 0_u32.. {
+        let mut waiting = false;
+        for (allowance, slots) in allowances.iter().zip(&mut slots) {
+            let is_owed = *slots < requests(allowance);
+            if is_owed && left > 0 && allowance.under_way + *slots <= level {
+                *slots += 1;
+                left -= 1;
+            }
+            waiting |= *slots < requests(allowance);
+        }
+        if left == 0 || !waiting {
+            break;
+        }
+    }
+    let mut rows = 0_u32;
+    for (allowance, slots) in allowances.iter_mut().zip(slots) {
+        allowance.most = allowance.most.min(slots.saturating_mul(allowance.batch)).min(MOST_ROWS - rows);
+        rows += allowance.most;
+    }
+    allowances.retain(|allowance| allowance.most > 0);
+    rows
 }
 
 fn sooner(wait_ms: &mut Option<u64>, until_ms: Option<u64>, now_ms: u64) {
@@ -251,8 +326,8 @@ struct Turn {
 impl Turn {
     /// Whether the endpoint is at least half idle. A claim costs the same for one row as for many, and one that
     /// waited for a full batch would leave it idle.
-    fn is_worth_a_claim(&self, free: u32) -> bool {
-        self.most >= free.min(self.full.div_ceil(2))
+    fn is_worth_a_claim(&self, free: u32, batch: u32) -> bool {
+        self.most >= free.saturating_mul(batch).min(self.full.div_ceil(2))
     }
 }
 
@@ -263,7 +338,9 @@ impl EndpointState {
             due: 0,
             next_due_ms: None,
             under_way: 0,
+            rows_under_way: 0,
             under_way_elsewhere: 0,
+            batch: 1,
             breaker: Breaker::default(),
             bucket: None,
             has_heeded: false,
@@ -302,9 +379,15 @@ impl EndpointState {
         if now_ms < self.paused_until_ms {
             return nothing(Some(self.paused_until_ms));
         }
-        let free = window.saturating_sub(self.under_way).saturating_sub(elsewhere);
+        // A probe is one delivery, whatever travels in a request.
+        let (free, full) = if quiet_ms.is_some() || self.is_asked_for {
+            (window.saturating_sub(self.under_way).saturating_sub(elsewhere), window)
+        } else {
+            let free = window.saturating_sub(self.under_way).saturating_sub(elsewhere);
+            (free.saturating_mul(self.batch), window.saturating_mul(self.batch))
+        };
         let Some(bucket) = &self.bucket else {
-            return Turn { most: free.min(due), full: window.min(due), quiet_ms, ..Turn::default() };
+            return Turn { most: free.min(due), full: full.min(due), quiet_ms, ..Turn::default() };
         };
         // As with the window, half of what it lets go at once is worth a claim.
         let most = free.min(due).min(bucket.capacity());

@@ -2,6 +2,7 @@
 //! [`Dispatcher::plan`] turns claimed rows into requests, [`Dispatcher::settle`] turns outcomes into rows,
 //! [`judge_health`] turns counts into a report.
 
+mod carry;
 mod endpoints;
 mod health;
 mod options;
@@ -12,11 +13,12 @@ mod settings;
 mod settle;
 mod variables;
 
+pub use carry::{Given, Step, Task};
 pub use endpoints::{Allowance, ClaimOrder, EndpointFacts, RateWindow};
 pub use health::{
     BreakerReport, FailingEndpoint, HealthFacts, HealthReport, OpenBreaker, Reason, Window, judge_health,
 };
-pub use plan::{AttemptRef, Batch, BatchOutcome, Dispatcher, Plan, Refusal};
+pub use plan::{AttemptRef, Batch, BatchOutcome, Carrier, Dispatcher, End, Plan, Refusal};
 pub use replay::{Replay, ReplayError};
 pub use rows::{ClaimedDelivery, Disposition, Endpoint, RowUpdate};
 pub use settings::{SettingError, Settings};

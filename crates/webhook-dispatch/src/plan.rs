@@ -1,19 +1,20 @@
 //! From claimed rows to requests.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, rc::Rc};
 
 use thiserror::Error;
 use webhook_backoff::Outcome;
 use webhook_payload::{EnvelopeError, SpanId, StoredPayload, render, traceparent};
 use webhook_protocol::{
-    AddressError, AddressPolicy, HttpRequest, HttpRequestError, HttpTarget, HttpUrlParser, Message, Protocol,
-    Target, TargetError,
+    AddressError, AddressPolicy, HttpRequest, HttpRequestError, HttpUrlParser, Message, MessageError, Target,
+    TargetError,
 };
 use webhook_signing::{SecretKey, Secrets, body_signature, standard_signature};
 
 use crate::{
     ClaimOrder, ClaimedDelivery, Disposition, Endpoint, EndpointFacts, RateWindow, RowUpdate, Settings,
     USER_AGENT,
+    carry::{Carried, UnderWay},
     endpoints::Endpoints,
     options::EndpointOptions,
     rows::{ERROR_MESSAGE_CHARS, column_text},
@@ -24,8 +25,10 @@ use crate::{
 pub struct Dispatcher<U> {
     pub(crate) settings: Settings,
     pub(crate) endpoints: Endpoints,
+    /// The batches that are more than one request over HTTP.
+    pub(crate) under_way: UnderWay,
+    pub(crate) http_urls: U,
     addresses: AddressPolicy,
-    http_urls: U,
 }
 
 /// What is to be done with the rows of a claim.
@@ -44,10 +47,19 @@ pub struct Batch {
     pub endpoint_id: String,
     /// The attempts, in the order of the request's entries.
     pub attempts: Vec<AttemptRef>,
-    /// Ready to be sent.
-    pub request: HttpRequest,
+    /// How to send them.
+    pub carrier: Carrier,
     /// How long to wait for the whole answer, in milliseconds.
     pub timeout_ms: u64,
+}
+
+/// How a batch is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// One request, whose answer's status says it all.
+    Request(HttpRequest),
+    /// What [`Dispatcher::next`] says under this number, until it says the end.
+    Steps(u32),
 }
 
 /// Names one attempt at one delivery.
@@ -66,6 +78,13 @@ pub struct BatchOutcome {
     pub endpoint_id: String,
     /// The attempts that travelled in it.
     pub attempts: Vec<AttemptRef>,
+    /// How each of them ended, in their order; one end alone is that of all.
+    pub ends: Vec<End>,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
     /// What happened.
     pub outcome: Outcome,
     /// The start of the answer's body, if there was an answer.
@@ -94,9 +113,6 @@ pub enum Refusal {
     /// The endpoint's URL names an address that is not called.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// The endpoint's URL names a protocol that is known and not delivered over.
-    #[error("url: this version delivers over http and https only, not over {0}")]
-    Protocol(Protocol),
     /// The payload is longer than is sent.
     #[error(
         "payload: has more than the {most} bytes that are sent; make it smaller or raise WEBHOOK_MAX_PAYLOAD"
@@ -108,6 +124,9 @@ pub enum Refusal {
     /// The payload makes no envelope.
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
+    /// The protocol cannot carry it.
+    #[error(transparent)]
+    Message(#[from] MessageError),
     /// Some of its text cannot stand in a request.
     #[error(transparent)]
     Request(#[from] HttpRequestError),
@@ -115,21 +134,72 @@ pub enum Refusal {
 
 /// An endpoint, read once for all its rows of a claim: its target, or why it has none.
 struct ReadEndpoint {
-    target: Result<(HttpTarget, EndpointOptions), Refusal>,
+    target: Result<(Rc<Target>, EndpointOptions), Refusal>,
     secrets: Option<Secrets>,
 }
 
+/// A delivery whose envelope is made and signed.
+#[derive(Clone, Debug)]
+pub(crate) struct Ready {
+    pub(crate) attempt: AttemptRef,
+    event_type: String,
+    body: String,
+    actor: Option<String>,
+    request_id: Option<String>,
+    timestamp_s: i64,
+    traceparent: String,
+    body_signature: Option<String>,
+    standard_signature: Option<String>,
+}
+
+impl Ready {
+    pub(crate) fn message(&self) -> Message<'_> {
+        Message {
+            body: &self.body,
+            delivery_id: &self.attempt.delivery_id,
+            event_type: &self.event_type,
+            actor: self.actor.as_deref(),
+            request_id: self.request_id.as_deref(),
+            timestamp_s: self.timestamp_s,
+            traceparent: &self.traceparent,
+            body_signature: self.body_signature.as_deref(),
+            standard_signature: self.standard_signature.as_deref(),
+            user_agent: USER_AGENT,
+        }
+    }
+}
+
+/// Messages for one endpoint that are still to become a batch.
+struct Open {
+    target: Rc<Target>,
+    timeout_ms: u64,
+    bytes: usize,
+    messages: Vec<Ready>,
+}
+
 impl<U: HttpUrlParser> Dispatcher<U> {
-    /// A dispatcher that knows of no endpoint yet.
+    /// A dispatcher that knows of no endpoint and of no variable yet.
     pub fn new(settings: Settings, http_urls: U) -> Self {
         let addresses = AddressPolicy::new(settings.allowed_addresses.clone());
-        Dispatcher { settings, endpoints: Endpoints::default(), addresses, http_urls }
+        Dispatcher {
+            settings,
+            endpoints: Endpoints::default(),
+            under_way: UnderWay::default(),
+            addresses,
+            http_urls,
+        }
+    }
+
+    /// Looks credentials up among these environment variables.
+    pub fn with_variables(mut self, variable: impl Fn(&str) -> Option<String> + 'static) -> Self {
+        self.under_way.variable = Rc::new(variable).into();
+        self
     }
 
     /// Takes in what the tables say of all endpoints that are owed something. `now_ms` is in milliseconds since 1970,
     /// here and below.
     pub fn observe(&mut self, facts: &[EndpointFacts], now_ms: u64) {
-        self.endpoints.observe(facts, &self.settings, now_ms);
+        self.endpoints.observe(facts, &self.settings, &self.http_urls, now_ms);
     }
 
     /// The endpoints with a rate, whose recent attempts [`Dispatcher::heed`] wants to know.
@@ -155,24 +225,30 @@ impl<U: HttpUrlParser> Dispatcher<U> {
     /// Turns claimed rows into batches. `now_ms` is the attempts' time.
     pub fn plan(&mut self, rows: &[ClaimedDelivery], now_ms: u64) -> Plan {
         let mut endpoints = BTreeMap::new();
+        let mut open: BTreeMap<&str, Open> = BTreeMap::new();
         let mut plan = Plan { batches: Vec::with_capacity(rows.len()), refused: Vec::new() };
         for row in rows {
-            let batch = self.batch(row, &mut endpoints, now_ms);
-            self.endpoints.claimed(&row.endpoint_id, batch.is_ok(), now_ms);
-            match batch {
-                Ok(batch) => plan.batches.push(batch),
-                Err(refusal) => plan.refused.push(refused(row, &refusal)),
+            let added = self.add(row, &mut endpoints, &mut open, &mut plan.batches, now_ms);
+            self.endpoints.claimed(&row.endpoint_id, added.is_ok(), now_ms);
+            if let Err(refusal) = added {
+                plan.refused.push(refused(row, &refusal));
             }
+        }
+        for (endpoint_id, open) in open {
+            plan.batches.push(self.steps(endpoint_id, open));
         }
         plan
     }
 
-    fn batch<'a>(
-        &self,
+    /// Makes a batch of a row, or adds it to the open one of its endpoint.
+    fn add<'a>(
+        &mut self,
         row: &'a ClaimedDelivery,
         endpoints: &mut BTreeMap<&'a str, ReadEndpoint>,
+        open: &mut BTreeMap<&'a str, Open>,
+        batches: &mut Vec<Batch>,
         now_ms: u64,
-    ) -> Result<Batch, Refusal> {
+    ) -> Result<(), Refusal> {
         let max_attempts = self.settings.retry.max_attempts;
         if row.attempt > max_attempts {
             return Err(Refusal::UsedUp { max_attempts });
@@ -180,6 +256,48 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         let endpoint = row.endpoint.as_ref().ok_or(Refusal::EndpointMissing)?;
         let read = endpoints.entry(&endpoint.id).or_insert_with(|| self.read(endpoint));
         let (target, options) = read.target.as_ref().map_err(Clone::clone)?;
+        let timeout_ms = options.timeout_ms;
+        let ready = self.ready(row, read.secrets.as_ref(), now_ms)?;
+        if let Target::Http(http) = &**target {
+            let request = HttpRequest::new(http, &ready.message())?;
+            self.endpoints.sent(&endpoint.id);
+            batches.push(Batch {
+                endpoint_id: endpoint.id.clone(),
+                attempts: vec![ready.attempt],
+                carrier: Carrier::Request(request),
+                timeout_ms,
+            });
+            return Ok(());
+        }
+        let adapter = target.adapter();
+        let bytes = adapter.weigh(&ready.message())?;
+        let limits = adapter.limits();
+        let new = || Open { target: Rc::clone(target), timeout_ms, bytes: 0, messages: Vec::new() };
+        let current = open.entry(&endpoint.id).or_insert_with(new);
+        let is_full = u32::try_from(current.messages.len()).is_ok_and(|messages| messages >= limits.messages)
+            || current.bytes.saturating_add(bytes) > limits.bytes;
+        if is_full && !current.messages.is_empty() {
+            let full = std::mem::replace(current, new());
+            batches.push(self.steps(&endpoint.id, full));
+        }
+        let current = open.entry(&endpoint.id).or_insert_with(new);
+        current.bytes = current.bytes.saturating_add(bytes);
+        current.messages.push(ready);
+        Ok(())
+    }
+
+    fn steps(&mut self, endpoint_id: &str, open: Open) -> Batch {
+        let Open { target, timeout_ms, messages, .. } = open;
+        self.endpoints.sent(endpoint_id);
+        Batch {
+            endpoint_id: endpoint_id.to_owned(),
+            attempts: messages.iter().map(|ready| ready.attempt.clone()).collect(),
+            carrier: Carrier::Steps(self.under_way.begin(Carried::new(target, messages))),
+            timeout_ms,
+        }
+    }
+
+    fn ready(&self, row: &ClaimedDelivery, secrets: Option<&Secrets>, now_ms: u64) -> Result<Ready, Refusal> {
         let most = self.settings.max_payload_bytes;
         let payload = row.payload.as_deref().ok_or(Refusal::PayloadTooLarge { most })?;
         let envelope = render(&StoredPayload {
@@ -190,23 +308,17 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         })?;
         let timestamp_s = i64::try_from(now_ms / 1_000).unwrap_or(i64::MAX);
         let body = envelope.body.as_bytes();
-        let body_signature = read.secrets.as_ref().map(|secrets| body_signature(secrets, body));
-        let standard_signature =
-            read.secrets.as_ref().map(|secrets| standard_signature(secrets, &row.id, timestamp_s, body));
-        let message = Message {
-            body: &envelope.body,
-            delivery_id: &row.id,
+        Ok(Ready {
+            attempt: AttemptRef { delivery_id: row.id.clone(), attempt: row.attempt },
+            event_type: row.event_type.clone(),
+            actor: envelope.actor,
+            request_id: envelope.request_id,
             timestamp_s,
-            traceparent: &traceparent(envelope.trace_id, SpanId::derive(&row.id, row.attempt)),
-            body_signature: body_signature.as_deref(),
-            standard_signature: standard_signature.as_deref(),
-            user_agent: USER_AGENT,
-        };
-        Ok(Batch {
-            endpoint_id: endpoint.id.clone(),
-            attempts: vec![AttemptRef { delivery_id: row.id.clone(), attempt: row.attempt }],
-            request: HttpRequest::new(target, &message)?,
-            timeout_ms: options.timeout_ms,
+            traceparent: traceparent(envelope.trace_id, SpanId::derive(&row.id, row.attempt)),
+            body_signature: secrets.map(|secrets| body_signature(secrets, body)),
+            standard_signature: secrets
+                .map(|secrets| standard_signature(secrets, &row.id, timestamp_s, body)),
+            body: envelope.body,
         })
     }
 
@@ -217,19 +329,16 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         }
     }
 
-    fn target(&self, endpoint: &Endpoint) -> Result<(HttpTarget, EndpointOptions), Refusal> {
+    fn target(&self, endpoint: &Endpoint) -> Result<(Rc<Target>, EndpointOptions), Refusal> {
         if !endpoint.is_active {
             return Err(Refusal::EndpointInactive);
         }
         let target = Target::parse(&endpoint.url, &self.http_urls)?;
         // Names are resolved, and judged once more, by whoever connects.
-        for host in target.hosts() {
+        for host in target.adapter().hosts() {
             self.addresses.judge_host(host)?;
         }
-        match target {
-            Target::Http(http) => Ok((http, EndpointOptions::read(&endpoint.url, &self.settings)?)),
-            other => Err(Refusal::Protocol(other.protocol())),
-        }
+        Ok((Rc::new(target), EndpointOptions::read(&endpoint.url, &self.settings)?))
     }
 }
 
@@ -245,130 +354,4 @@ fn refused(row: &ClaimedDelivery, refusal: &Refusal) -> RowUpdate {
 }
 
 #[cfg(test)]
-mod tests {
-    use webhook_protocol::{NativeUrlParser, header_fields};
-    use webhook_signing::{Received, verify, verify_body_signature};
-
-    use super::*;
-
-    const NOW_MS: u64 = 1_769_680_800_999;
-
-    fn dispatcher() -> Dispatcher<NativeUrlParser> {
-        Dispatcher::new(Settings::default(), NativeUrlParser)
-    }
-
-    fn row(endpoint: Option<Endpoint>) -> ClaimedDelivery {
-        ClaimedDelivery {
-            id: "0a6e3f6e-4f0e-4a58-9d2f-9a1b2c3d4e5f".to_owned(),
-            event_type: "user.joined_platform".to_owned(),
-            payload: Some(
-                r#"{"event": "user.joined_platform", "request_id": "4bf92f35-77b3-4da6-a3ce-929d0e0e4736"}"#
-                    .to_owned(),
-            ),
-            attempt: 2,
-            endpoint_id: "e".to_owned(),
-            created_at: "2026-01-29T10:00:00.000Z".to_owned(),
-            endpoint,
-        }
-    }
-
-    fn endpoint(url: &str, secret_key: Option<&str>) -> Endpoint {
-        Endpoint {
-            id: "e".to_owned(),
-            url: url.to_owned(),
-            secret_key: secret_key.map(|text| SecretKey::new(text.to_owned())),
-            is_active: true,
-        }
-    }
-
-    fn header<'a>(batch: &'a Batch, name: &str) -> Option<&'a str> {
-        header_fields(&batch.request.head).find(|(known, _)| *known == name).map(|(_, value)| value)
-    }
-
-    #[test]
-    fn a_request_is_signed_over_the_bytes_that_it_sends() {
-        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-        let plan = dispatcher().plan(&[row(Some(endpoint("https://a.example/hook", Some(secret))))], NOW_MS);
-        assert_eq!((plan.batches.len(), plan.refused.len()), (1, 0));
-        let batch = &plan.batches[0];
-        let secrets = Secrets::parse(secret).unwrap();
-        let received = Received {
-            id: header(batch, "webhook-id").unwrap(),
-            timestamp: header(batch, "webhook-timestamp").unwrap(),
-            signature: header(batch, "webhook-signature").unwrap(),
-            body: batch.request.body.as_bytes(),
-        };
-        assert_eq!(received.timestamp, "1769680800");
-        assert_eq!(verify(&secrets, &received, 1_769_680_800, 0), Ok(()));
-        let body_signature = header(batch, "X-Webhook-Signature").unwrap();
-        assert!(verify_body_signature(&secrets, body_signature, batch.request.body.as_bytes()));
-        assert_eq!(header(batch, "Idempotency-Key"), Some(received.id));
-        let traceparent = header(batch, "traceparent").unwrap();
-        assert!(traceparent.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"), "{traceparent}");
-    }
-
-    #[test]
-    fn an_endpoint_without_a_secret_gets_unsigned_requests() {
-        for secret in [None, Some("")] {
-            let plan = dispatcher().plan(&[row(Some(endpoint("https://a.example/", secret)))], NOW_MS);
-            assert_eq!(header(&plan.batches[0], "webhook-signature"), None);
-            assert_eq!(header(&plan.batches[0], "X-Webhook-Signature"), None);
-        }
-    }
-
-    #[test]
-    fn an_endpoint_may_have_a_timeout_of_its_own() {
-        let plan =
-            dispatcher().plan(&[row(Some(endpoint("https://a.example/hook#timeout=3s", None)))], NOW_MS);
-        assert_eq!(plan.batches[0].timeout_ms, 3_000);
-        assert_eq!(plan.batches[0].request.url, "https://a.example/hook");
-    }
-
-    #[test]
-    fn every_row_is_either_planned_or_refused_with_a_reason() {
-        let rows = [
-            row(None),
-            row(Some(Endpoint {
-                id: "off".to_owned(),
-                is_active: false,
-                ..endpoint("https://a.example/", None)
-            })),
-            row(Some(Endpoint { id: "bad".to_owned(), ..endpoint("example.com", None) })),
-            row(Some(Endpoint { id: "sqs".to_owned(), ..endpoint("sqs://queue", None) })),
-            ClaimedDelivery {
-                payload: Some("{".to_owned()),
-                ..row(Some(endpoint("https://a.example/", None)))
-            },
-            ClaimedDelivery { payload: None, ..row(Some(endpoint("https://a.example/", None))) },
-            row(Some(Endpoint { id: "option".to_owned(), ..endpoint("https://a.example/#rat=1/s", None) })),
-            ClaimedDelivery { id: "a\r\nX: y".to_owned(), ..row(Some(endpoint("https://a.example/", None))) },
-            row(Some(Endpoint { id: "inside".to_owned(), ..endpoint("http://0x7f.1/", None) })),
-            row(Some(Endpoint { id: "broker".to_owned(), ..endpoint("kafka://b.example,10.0.0.1/t", None) })),
-            ClaimedDelivery { attempt: 17, ..row(Some(endpoint("https://a.example/", None))) },
-            row(Some(endpoint("https://a.example/", None))),
-        ];
-        let plan = dispatcher().plan(&rows, NOW_MS);
-        let reasons: Vec<String> =
-            plan.refused.iter().map(|update| update.error_message.clone().unwrap()).collect();
-        assert_eq!(
-            reasons,
-            [
-                "not sent: endpoint: there is none with this webhook_config_id",
-                "not sent: endpoint: is switched off; set is_active, then replay this delivery",
-                "not sent: url: has no scheme; expected it to begin with http://, https://, sqs://, pubsub:// or kafka://",
-                "not sent: url: this version delivers over http and https only, not over sqs",
-                "not sent: payload: expected JSON, got a syntax error at line 1, column 1",
-                "not sent: payload: has more than the 1048576 bytes that are sent; make it smaller or raise WEBHOOK_MAX_PAYLOAD",
-                "not sent: url: unknown option \"rat\"; known: rate, timeout, concurrency",
-                "not sent: request: the header webhook-id holds control characters or bytes beyond ASCII",
-                "not sent: url: 127.0.0.1 is a loopback address and is not called; a self-hoster can allow it by WEBHOOK_ALLOWED_ADDRESSES=127.0.0.1/32",
-                "not sent: url: 10.0.0.1 is a private address and is not called; a self-hoster can allow it by WEBHOOK_ALLOWED_ADDRESSES=10.0.0.1/32",
-                "not sent: all its 16 attempts are used up, and the last one had no outcome",
-            ]
-        );
-        assert!(plan.refused.iter().all(|update| update.disposition == Disposition::Exhausted));
-        let attempts: Vec<u32> = plan.refused.iter().map(|update| update.attempt).collect();
-        assert_eq!(attempts, [2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 17]);
-        assert_eq!(plan.batches.len(), 1);
-    }
-}
+mod tests;

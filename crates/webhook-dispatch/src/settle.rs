@@ -1,9 +1,9 @@
 //! From outcomes to rows.
 
-use webhook_backoff::{Attempt, Verdict};
+use webhook_backoff::{Attempt, Outcome, Verdict};
 
 use crate::{
-    AttemptRef, BatchOutcome, Dispatcher, Disposition, RowUpdate,
+    AttemptRef, BatchOutcome, Dispatcher, Disposition, End, RowUpdate,
     rows::{ERROR_MESSAGE_CHARS, RESPONSE_BODY_CHARS, column_text},
 };
 
@@ -16,6 +16,8 @@ pub struct Settled {
     pub gone: Vec<String>,
     /// Endpoints whose breaker has opened.
     pub opened: Vec<String>,
+    /// Endpoints that wait for something of ours, credentials most often, and for what: once each.
+    pub not_ready: Vec<(String, String)>,
 }
 
 /// Why the deliveries of an endpoint end that has answered 410.
@@ -33,22 +35,31 @@ impl<U> Dispatcher<U> {
     pub fn settle(&mut self, outcomes: &[BatchOutcome], now_ms: u64) -> Settled {
         let mut settled = Settled::default();
         for batch in outcomes {
-            let BatchOutcome { endpoint_id, outcome, .. } = batch;
-            for attempt in &batch.attempts {
-                if self.endpoints.ended(endpoint_id, outcome, &self.settings, now_ms) {
-                    settled.opened.push(endpoint_id.clone());
-                }
-                settled.updates.push(self.update(attempt, batch, now_ms));
+            let id = &batch.endpoint_id;
+            let ends = || batch.ends.iter().chain(batch.ends.last().into_iter().cycle());
+            let outcomes: Vec<&Outcome> =
+                batch.attempts.iter().zip(ends()).map(|(_, end)| &end.outcome).collect();
+            if self.endpoints.ended(id, &outcomes, &self.settings, now_ms) {
+                settled.opened.push(id.clone());
             }
-            if outcome.is_gone() && !settled.gone.contains(endpoint_id) {
-                settled.gone.push(endpoint_id.clone());
+            for (attempt, end) in batch.attempts.iter().zip(ends()) {
+                settled.updates.push(self.update(id, attempt, end, now_ms));
+                if let Outcome::NotReady { reason } = &end.outcome {
+                    let known = |(known, why): &(String, String)| known == id && why == reason;
+                    if !settled.not_ready.iter().any(known) {
+                        settled.not_ready.push((id.clone(), reason.clone()));
+                    }
+                }
+                if end.outcome.is_gone() && !settled.gone.contains(id) {
+                    settled.gone.push(id.clone());
+                }
             }
         }
         settled
     }
 
-    fn update(&mut self, attempt: &AttemptRef, batch: &BatchOutcome, now_ms: u64) -> RowUpdate {
-        let outcome = &batch.outcome;
+    fn update(&mut self, endpoint_id: &str, attempt: &AttemptRef, end: &End, now_ms: u64) -> RowUpdate {
+        let outcome = &end.outcome;
         let policy = &self.settings.retry;
         let number = attempt.attempt;
         let judged = Attempt { delivery_id: &attempt.delivery_id, number, outcome };
@@ -60,7 +71,7 @@ impl<U> Dispatcher<U> {
                 let wait = seconds(at_ms.saturating_sub(now_ms));
                 let asked = outcome.asked_pause_ms(now_ms).filter(|ms| *ms > 0);
                 let asked = asked.map_or(String::new(), asked_to_wait);
-                self.endpoints.waits(&batch.endpoint_id, at_ms);
+                self.endpoints.waits(endpoint_id, at_ms);
                 // The claim reads both numbers: what the row says is what happens.
                 let reason = format!("{said}{asked}; attempt {number} of {most}, next in {wait} s");
                 (Disposition::Retrying, Some(reason))
@@ -72,12 +83,16 @@ impl<U> Dispatcher<U> {
                 (Disposition::Exhausted, Some(format!("{said}; gave up after attempt {number}")))
             }
         };
+        let answer = match outcome {
+            Outcome::Accepted { note } => Some(note.as_str()),
+            _ => end.response_body.as_deref(),
+        };
         RowUpdate {
             id: attempt.delivery_id.clone(),
             attempt: number,
             disposition,
             response_status: outcome.status(),
-            response_body: batch.response_body.as_deref().map(|body| column_text(body, RESPONSE_BODY_CHARS)),
+            response_body: answer.map(|body| column_text(body, RESPONSE_BODY_CHARS)),
             error_message: reason.map(|reason| column_text(&reason, ERROR_MESSAGE_CHARS)),
         }
     }
@@ -97,7 +112,7 @@ fn asked_to_wait(pause_ms: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use webhook_backoff::{Outcome, RetryPolicy};
+    use webhook_backoff::{Fault, RetryPolicy};
     use webhook_protocol::NativeUrlParser;
 
     use super::*;
@@ -110,11 +125,10 @@ mod tests {
         let batch = BatchOutcome {
             endpoint_id: "e".to_owned(),
             attempts: vec![AttemptRef { delivery_id: "d".to_owned(), attempt }],
-            outcome,
-            response_body: response_body.map(str::to_owned),
+            ends: vec![End { outcome, response_body: response_body.map(str::to_owned) }],
         };
-        let is_gone = batch.outcome.is_gone();
-        let Settled { mut updates, gone, opened } = dispatcher.settle(&[batch], 0);
+        let is_gone = batch.ends[0].outcome.is_gone();
+        let Settled { mut updates, gone, opened, .. } = dispatcher.settle(&[batch], 0);
         assert_eq!((updates.len(), gone.len(), opened.len()), (1, usize::from(is_gone), 0));
         updates.remove(0)
     }
@@ -175,15 +189,61 @@ mod tests {
     fn five_failures_open_the_breaker_once() {
         let mut dispatcher = Dispatcher::new(Settings::default(), NativeUrlParser);
         dispatcher.endpoints.claimed("e", true, 0);
+        dispatcher.endpoints.sent("e");
         let batch = |n: u32| BatchOutcome {
             endpoint_id: "e".to_owned(),
             attempts: vec![AttemptRef { delivery_id: n.to_string(), attempt: 1 }],
-            outcome: answered(500),
-            response_body: None,
+            ends: vec![End::of(answered(500))],
         };
         let outcomes: Vec<BatchOutcome> = (0..7).map(batch).collect();
         let settled = dispatcher.settle(&outcomes, 0);
         assert_eq!((settled.updates.len(), settled.opened), (7, vec!["e".to_owned()]));
+    }
+
+    #[test]
+    fn each_attempt_of_a_batch_has_its_own_end() {
+        let mut dispatcher = Dispatcher::new(Settings::default(), NativeUrlParser);
+        dispatcher.endpoints.sent("e");
+        let attempt = |id: &str| AttemptRef { delivery_id: id.to_owned(), attempt: 1 };
+        let rejected = |fault| End::of(Outcome::Rejected { fault, reason: "SQS: no".to_owned() });
+        let settled = dispatcher.settle(
+            &[
+                BatchOutcome {
+                    endpoint_id: "e".to_owned(),
+                    attempts: ["a", "b", "c"].map(attempt).to_vec(),
+                    ends: vec![
+                        End::of(Outcome::Accepted { note: "n".to_owned() }),
+                        rejected(Fault::Permanent),
+                        rejected(Fault::Throttled),
+                    ],
+                },
+                BatchOutcome {
+                    endpoint_id: "f".to_owned(),
+                    attempts: ["d", "e"].map(attempt).to_vec(),
+                    ends: vec![End::of(Outcome::NotReady { reason: "no key".to_owned() })],
+                },
+            ],
+            0,
+        );
+        let seen: Vec<_> = settled
+            .updates
+            .iter()
+            .map(|update| (update.id.as_str(), update.disposition, update.response_status))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("a", Disposition::Delivered, None),
+                ("b", Disposition::Retrying, None),
+                ("c", Disposition::Retrying, Some(429)),
+                ("d", Disposition::Retrying, None),
+                ("e", Disposition::Retrying, None),
+            ]
+        );
+        assert_eq!(settled.updates[0].response_body.as_deref(), Some("n"));
+        let message = settled.updates[3].error_message.as_deref().unwrap();
+        assert!(message.starts_with("not sent: no key; attempt 1 of 16, next in "), "{message}");
+        assert_eq!(settled.not_ready, [("f".to_owned(), "no key".to_owned())]);
     }
 
     #[test]

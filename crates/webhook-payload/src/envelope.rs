@@ -28,6 +28,10 @@ pub struct Envelope {
     /// The event's trace: the envelope's own `trace_id` where it holds a valid one, or else derived from its
     /// `request_id`, or else, where it has none, from the delivery's id.
     pub trace_id: TraceId,
+    /// Who did it: `actor_user_id`, where it is a text.
+    pub actor: Option<String>,
+    /// The event, shared by its deliveries: `request_id`, where it is a text.
+    pub request_id: Option<String>,
 }
 
 /// Why no envelope could be made.
@@ -82,7 +86,8 @@ pub fn render(stored: &StoredPayload<'_>) -> Result<Envelope, EnvelopeError> {
         separator = ", ";
     }
     body.push('}');
-    Ok(Envelope { body, trace_id })
+    let (actor, request_id) = (text_of(&keys, "actor_user_id"), text_of(&keys, "request_id"));
+    Ok(Envelope { body, trace_id, actor, request_id })
 }
 
 fn wrap(stored: &StoredPayload<'_>, text: &str) -> Result<Envelope, EnvelopeError> {
@@ -96,19 +101,20 @@ fn wrap(stored: &StoredPayload<'_>, text: &str) -> Result<Envelope, EnvelopeErro
         data.get(),
         json_string(stored.delivery_id),
     );
-    Ok(Envelope { body, trace_id })
+    Ok(Envelope { body, trace_id, actor: None, request_id: None })
+}
+
+/// A key's value, where it is a text that is not empty.
+fn text_of(keys: &BTreeMap<String, &RawValue>, key: &str) -> Option<String> {
+    serde_json::from_str::<String>(keys.get(key)?.get()).ok().filter(|text| !text.is_empty())
 }
 
 fn trace_of(keys: &BTreeMap<String, &RawValue>, delivery_id: &str) -> TraceId {
-    let text_of = |key: &str| {
-        let raw = keys.get(key)?.get();
-        serde_json::from_str::<String>(raw).ok().filter(|text| !text.is_empty())
-    };
-    if let Some(own) = text_of("trace_id").and_then(|text| TraceId::parse(&text)) {
+    if let Some(own) = text_of(keys, "trace_id").and_then(|text| TraceId::parse(&text)) {
         return own;
     }
     // A request id that is not text (a number, say) still names the event: its JSON text is the seed.
-    let request_id = text_of("request_id").or_else(|| {
+    let request_id = text_of(keys, "request_id").or_else(|| {
         keys.get("request_id").map(|raw| raw.get().to_owned()).filter(|raw| raw != "null" && raw != "\"\"")
     });
     TraceId::derive(request_id.as_deref().unwrap_or(delivery_id))
@@ -162,6 +168,16 @@ mod tests {
         let envelope = render_text(own);
         assert_eq!(envelope.body, own);
         assert_eq!(envelope.trace_id.to_string(), "0123456789abcdef0123456789abcdef");
+    }
+
+    #[test]
+    fn who_did_what_is_known_where_the_envelope_says_it() {
+        let full = render_text(r#"{"actor_user_id": "a\u00e9", "request_id": "r", "data": {}}"#);
+        assert_eq!((full.actor.as_deref(), full.request_id.as_deref()), (Some("a\u{e9}"), Some("r")));
+        for text in [r#"{"actor_user_id": null, "request_id": ""}"#, r#"{"actor_user_id": 7}"#, "[]"] {
+            let envelope = render_text(text);
+            assert_eq!((envelope.actor, envelope.request_id), (None, None), "{text}");
+        }
     }
 
     #[test]

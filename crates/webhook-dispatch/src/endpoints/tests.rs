@@ -1,3 +1,5 @@
+use webhook_protocol::NativeUrlParser;
+
 use super::*;
 
 const NOW: u64 = 1_000_000_000;
@@ -14,7 +16,7 @@ fn facts(id: &str, due: u64) -> EndpointFacts {
 
 fn observed(facts: &[EndpointFacts]) -> Endpoints {
     let mut endpoints = Endpoints::default();
-    endpoints.observe(facts, &Settings::default(), NOW);
+    endpoints.observe(facts, &Settings::default(), &NativeUrlParser, NOW);
     endpoints
 }
 
@@ -24,20 +26,22 @@ fn answered(status: u16) -> Outcome {
 
 /// Who may have how much, with all but one of the slots free, and for how long there is nothing.
 fn order_at(endpoints: &mut Endpoints, now_ms: u64) -> (Vec<(String, u32)>, Option<u64>) {
-    let ClaimOrder { allowances, wait_ms, pace_ms } = endpoints.claim_order(99, &Settings::default(), now_ms);
+    let ClaimOrder { allowances, wait_ms, pace_ms, .. } =
+        endpoints.claim_order(99, &Settings::default(), now_ms);
     (allowances.into_iter().map(|allowance| (allowance.id, allowance.most)).collect(), wait_ms.or(pace_ms))
 }
 
 fn claim(endpoints: &mut Endpoints, id: &str, count: u32) {
     for _ in 0..count {
         endpoints.claimed(id, true, NOW);
+        endpoints.sent(id);
     }
 }
 
 fn end(endpoints: &mut Endpoints, id: &str, outcome: &Outcome, count: u32, now_ms: u64) -> u32 {
     let mut opened = 0;
     for _ in 0..count {
-        opened += u32::from(endpoints.ended(id, outcome, &Settings::default(), now_ms));
+        opened += u32::from(endpoints.ended(id, &[outcome], &Settings::default(), now_ms));
     }
     opened
 }
@@ -72,7 +76,7 @@ fn an_endpoint_that_is_mostly_busy_is_not_worth_a_claim_and_does_not_hold_up_ano
     let mut endpoints = observed(&[facts("busy", 1_000), facts("idle", 0)]);
     claim(&mut endpoints, "busy", 6);
     assert_eq!(order_at(&mut endpoints, NOW).0, []);
-    endpoints.observe(&[facts("busy", 994), facts("idle", 9)], &Settings::default(), NOW);
+    endpoints.observe(&[facts("busy", 994), facts("idle", 9)], &Settings::default(), &NativeUrlParser, NOW);
     assert_eq!(order_at(&mut endpoints, NOW).0, [("busy".to_owned(), 2), ("idle".to_owned(), 8)]);
 }
 
@@ -98,11 +102,16 @@ fn a_breaker_is_rebuilt_from_the_tables_and_closed_by_them() {
     assert_eq!(order_at(&mut endpoints, NOW), (vec![], Some(240_000)));
     // Half open, but somebody else's probe is under way.
     let half_open = EndpointFacts { last_failure_ago_ms: 300_000, under_way: 1, ..failing };
-    endpoints.observe(std::slice::from_ref(&half_open), &Settings::default(), NOW);
+    endpoints.observe(std::slice::from_ref(&half_open), &Settings::default(), &NativeUrlParser, NOW);
     assert_eq!(order_at(&mut endpoints, NOW).0, []);
-    endpoints.observe(&[EndpointFacts { under_way: 0, ..half_open }], &Settings::default(), NOW);
+    endpoints.observe(
+        &[EndpointFacts { under_way: 0, ..half_open }],
+        &Settings::default(),
+        &NativeUrlParser,
+        NOW,
+    );
     assert_eq!(order_at(&mut endpoints, NOW).0, only("a", 1));
-    endpoints.observe(&[facts("a", 10)], &Settings::default(), NOW);
+    endpoints.observe(&[facts("a", 10)], &Settings::default(), &NativeUrlParser, NOW);
     assert_eq!(order_at(&mut endpoints, NOW).0, only("a", 8));
 }
 
@@ -111,7 +120,7 @@ fn a_probe_that_is_asked_for_goes_before_its_time_and_only_once() {
     let failing = EndpointFacts { failures: 16, last_failure_ago_ms: 1_000, ..facts("a", 10) };
     let mut endpoints = Endpoints::default();
     endpoints.probe("a");
-    endpoints.observe(std::slice::from_ref(&failing), &Settings::default(), NOW);
+    endpoints.observe(std::slice::from_ref(&failing), &Settings::default(), &NativeUrlParser, NOW);
     assert_eq!(order_at(&mut endpoints, NOW).0, only("a", 1));
     claim(&mut endpoints, "a", 1);
     assert_eq!(order_at(&mut endpoints, NOW).0, []);
@@ -124,7 +133,7 @@ fn a_switched_off_breaker_never_opens() {
     let mut settings = Settings::default();
     settings.breaker.failures = 0;
     let mut endpoints = Endpoints::default();
-    endpoints.observe(&[EndpointFacts { failures: 99, ..facts("a", 10) }], &settings, NOW);
+    endpoints.observe(&[EndpointFacts { failures: 99, ..facts("a", 10) }], &settings, &NativeUrlParser, NOW);
     assert_eq!(endpoints.claim_order(100, &settings, NOW).allowances.len(), 1);
 }
 
@@ -190,4 +199,76 @@ fn a_probe_asks_for_quiet_and_an_idle_dispatcher_claims_whatever_there_is() {
 fn without_free_slots_nothing_is_claimed() {
     let mut endpoints = observed(&[facts("a", 5)]);
     assert_eq!(endpoints.claim_order(0, &Settings::default(), NOW), ClaimOrder::default());
+}
+
+fn batching(id: &str, due: u64) -> EndpointFacts {
+    EndpointFacts { url: Some("sqs://orders".to_owned()), ..facts(id, due) }
+}
+
+#[test]
+fn an_endpoint_whose_protocol_batches_may_have_as_many_deliveries_as_its_requests_carry() {
+    let mut endpoints = observed(&[batching("a", 1_000), facts("b", 1_000)]);
+    endpoints.observe(
+        &[
+            EndpointFacts { url: Some("kafka://b.example/t".to_owned()), ..facts("a", 700) },
+            facts("b", 1_000),
+        ],
+        &Settings::default(),
+        &NativeUrlParser,
+        NOW,
+    );
+    let order = endpoints.claim_order(99, &Settings::default(), NOW);
+    let most: Vec<(&str, u32, u32)> = order
+        .allowances
+        .iter()
+        .map(|allowance| (allowance.id.as_str(), allowance.most, allowance.batch))
+        .collect();
+    assert_eq!((most, order.rows), (vec![("a", 700, 500), ("b", 8, 1)], 708));
+}
+
+#[test]
+fn slots_are_shared_out_in_turn_where_some_requests_carry_many() {
+    let mut endpoints = observed(&[facts("a", 1_000), facts("b", 2), facts("c", 1_000)]);
+    for id in ["a", "c"] {
+        endpoints.0.get_mut(id).unwrap().batch = 10;
+    }
+    let order = endpoints.claim_order(7, &Settings::default(), NOW);
+    let most: Vec<(&str, u32)> =
+        order.allowances.iter().map(|allowance| (allowance.id.as_str(), allowance.most)).collect();
+    // Seven slots: three for a, two for b, two for c.
+    assert_eq!((most, order.rows), (vec![("a", 30), ("b", 2), ("c", 20)], 52));
+}
+
+#[test]
+fn a_probe_is_one_delivery_whatever_travels_in_a_request() {
+    let mut endpoints = Endpoints::default();
+    let open = EndpointFacts { failures: 5, last_failure_ago_ms: 300_001, ..batching("a", 100) };
+    endpoints.observe(&[open], &Settings::default(), &NativeUrlParser, NOW);
+    endpoints.0.get_mut("a").unwrap().batch = 10;
+    assert_eq!(order_at(&mut endpoints, NOW).0, only("a", 1));
+}
+
+#[test]
+fn a_claim_takes_no_more_rows_than_are_made_ready_at_once() {
+    let mut endpoints = observed(&[facts("a", 100_000), facts("b", 100_000)]);
+    for id in ["a", "b"] {
+        endpoints.0.get_mut(id).unwrap().batch = 1_000;
+    }
+    let order = endpoints.claim_order(99, &Settings::default(), NOW);
+    assert_eq!(order.rows, MOST_ROWS);
+}
+
+#[test]
+fn a_request_with_one_success_speaks_for_its_endpoint() {
+    let mut endpoints = observed(&[batching("a", 100)]);
+    for _ in 0..10 {
+        endpoints.claimed("a", true, NOW);
+    }
+    endpoints.sent("a");
+    let (good, bad) = (answered(200), answered(500));
+    let outcomes: Vec<&Outcome> = std::iter::once(&good).chain(std::iter::repeat_n(&bad, 9)).collect();
+    assert!(!endpoints.ended("a", &outcomes, &Settings::default(), NOW));
+    assert_eq!((endpoints.0["a"].under_way, endpoints.0["a"].rows_under_way), (0, 0));
+    endpoints.sent("a");
+    assert!(endpoints.ended("a", &[&bad; 9], &Settings::default(), NOW));
 }
