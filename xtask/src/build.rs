@@ -22,7 +22,10 @@ impl Module {
     }
 }
 
-const MODULES: [Module; 1] = [Module { name: "webhook_wasm", most_bytes: 300_000 }];
+const MODULES: [Module; 2] = [
+    Module { name: "webhook_wasm", most_bytes: 300_000 },
+    Module { name: "webhook_kafka_wasm", most_bytes: 180_000 },
+];
 
 const GENERATED: &str = "functions/_shared/generated";
 

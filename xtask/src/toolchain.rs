@@ -47,9 +47,12 @@ impl Toolchain {
             Toolchain::Default => Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into())),
             Toolchain::Debian { .. } => Command::new("/usr/bin/cargo"),
         };
-        // What rustup set for the cargo that runs this program is not for another one.
-        for variable in ["RUSTUP_TOOLCHAIN", "RUSTC", "RUSTDOC", "RUSTC_WRAPPER", "CARGO"] {
-            cargo.env_remove(variable);
+        // What rustup set for the cargo that runs this program is not for another one. For the same one it stays: without
+        // it, a dependency's own `rust-toolchain.toml` would choose the compiler (kafka-protocol brings one).
+        if matches!(self, Toolchain::Debian { .. }) {
+            for variable in ["RUSTUP_TOOLCHAIN", "RUSTC", "RUSTDOC", "RUSTC_WRAPPER", "CARGO"] {
+                cargo.env_remove(variable);
+            }
         }
         cargo.current_dir(root).args(["build", "--release", "--locked", "--target", TARGET, "--target-dir"]);
         cargo.arg(target_dir);

@@ -1,0 +1,308 @@
+//! The producer and what it is told and says.
+
+use serde::{Deserialize, Serialize, Serializer};
+use tsify::{Ts, Tsify};
+use wasm_bindgen::prelude::*;
+use webhook_kafka as kafka;
+
+use crate::error::{js_error, shape_error, whole};
+
+/// A broker's address.
+#[derive(Deserialize, Tsify)]
+pub struct KafkaBroker {
+    /// A name or an address; IPv6 without its brackets.
+    host: String,
+    port: u16,
+}
+
+/// How the password is presented. `plain` shows it to the broker.
+#[derive(Deserialize, Tsify)]
+pub enum SaslMechanism {
+    #[serde(rename = "plain")]
+    Plain,
+    #[serde(rename = "scram-sha-256")]
+    ScramSha256,
+    #[serde(rename = "scram-sha-512")]
+    ScramSha512,
+}
+
+/// Credentials, which every connection presents.
+#[derive(Deserialize, Tsify)]
+pub struct SaslCredentials {
+    mechanism: SaslMechanism,
+    username: String,
+    password: String,
+}
+
+/// How record batches are packed.
+#[derive(Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub enum Compression {
+    None,
+    Gzip,
+}
+
+/// Which cluster, who we are there, and how long to wait.
+#[derive(Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct ProducerConfig {
+    /// The brokers to ask first, in turn; the cluster names the others. 1 to 32.
+    brokers: Vec<KafkaBroker>,
+    /// What the broker's logs and quotas know us by.
+    client_id: String,
+    #[tsify(type = "SaslCredentials | null")]
+    sasl: Option<SaslCredentials>,
+    compression: Compression,
+    /// How long a broker has for each answer.
+    request_timeout_ms: f64,
+    /// How long a connection may take, TLS included.
+    connect_timeout_ms: f64,
+}
+
+/// What is appended to a topic.
+#[derive(Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct KafkaRecord {
+    /// Records with the same key share a partition.
+    #[tsify(type = "string | null")]
+    key: Option<String>,
+    value: String,
+    /// Names and values, in their order; names may repeat.
+    headers: Vec<(String, String)>,
+    timestamp_ms: f64,
+}
+
+/// Records of one batch.
+#[derive(Deserialize, Tsify)]
+#[serde(transparent)]
+pub struct KafkaRecords(Vec<KafkaRecord>);
+
+/// Whether another try is worth it.
+#[derive(Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub enum RejectionKind {
+    /// It may work later.
+    Passing,
+    /// Somebody has to change something first.
+    Permanent,
+    /// The cluster wants less of us.
+    Throttled,
+}
+
+/// What became of a record.
+#[derive(Serialize, Tsify)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum RecordResult {
+    /// All in-sync replicas have it.
+    Accepted {
+        partition: i32,
+        /// A number of up to 64 bits.
+        offset: String,
+    },
+    /// It was not written, or nobody knows.
+    Rejected {
+        kind: RejectionKind,
+        /// For people. Shows no credentials.
+        reason: String,
+    },
+    /// No answer came in time. It may have been written.
+    TimedOut { after_ms: f64 },
+}
+
+/// What the transport is to do.
+#[derive(Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// Connect, then call `connected`, or `disconnected` where that fails or the address is refused.
+    Connect { connection: u32, host: String, port: u16 },
+    /// Write bytes to a connection.
+    Write {
+        connection: u32,
+        #[serde(serialize_with = "as_bytes")]
+        #[tsify(type = "Uint8Array")]
+        bytes: Vec<u8>,
+    },
+    /// Close a connection, or stop connecting it. Nothing is to be said of it afterwards.
+    Close { connection: u32 },
+    /// The batch has ended: one result for each record, in their order.
+    Settled { id: u32, results: Vec<RecordResult> },
+}
+
+/// What to do now, and when to ask again.
+#[derive(Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+#[tsify(missing_as_null)]
+pub struct Poll {
+    /// In order.
+    actions: Vec<Action>,
+    /// In how many milliseconds to call `poll` at the latest; null where only a call of another method changes anything.
+    wake_in_ms: Option<f64>,
+}
+
+/// Appends records to topics of one cluster. It does no I/O: it says what to connect, write and close (`poll`), and is
+/// told what came of it. After every other call `poll` has something to say. Every `nowMs` is in milliseconds since 1970.
+#[wasm_bindgen]
+pub struct Producer(kafka::Producer);
+
+#[wasm_bindgen]
+impl Producer {
+    /// A producer that has no connection yet.
+    ///
+    /// @throws {Error} `KafkaError` with the code `config`
+    #[wasm_bindgen(constructor)]
+    pub fn new(config: Ts<ProducerConfig>) -> Result<Producer, JsValue> {
+        let config = config.to_rust().map_err(shape_error)?.try_into()?;
+        kafka::Producer::new(config).map(Producer).map_err(kafka_error)
+    }
+
+    /// Takes a batch over: it ends within `timeoutMs` with a `settled` action of this `id`.
+    ///
+    /// @throws {Error} `KafkaError` with a code: `repeated_batch`, `topic`
+    pub fn produce(
+        &mut self,
+        id: u32,
+        topic: &str,
+        records: Ts<KafkaRecords>,
+        #[wasm_bindgen(js_name = timeoutMs)] timeout_ms: f64,
+        #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
+    ) -> Result<(), JsValue> {
+        let records = records.to_rust().map_err(shape_error)?;
+        let records = records.0.into_iter().map(kafka::Record::try_from).collect::<Result<_, _>>()?;
+        let (timeout_ms, now_ms) = (whole(timeout_ms, "timeoutMs")?, whole(now_ms, "nowMs")?);
+        self.0.produce(id, topic, records, timeout_ms, now_ms).map_err(kafka_error)
+    }
+
+    /// A connection is open. `nonce` is 16 to 128 random printable ASCII characters without a comma, for SCRAM.
+    ///
+    /// @throws {Error} `KafkaError` with the code `nonce`
+    pub fn connected(
+        &mut self,
+        connection: u32,
+        nonce: &str,
+        #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
+    ) -> Result<(), JsValue> {
+        self.0.connected(connection, nonce, whole(now_ms, "nowMs")?).map_err(kafka_error)
+    }
+
+    /// A connection could not be opened, must not be, or was closed by the other side.
+    pub fn disconnected(
+        &mut self,
+        connection: u32,
+        reason: &str,
+        #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
+    ) -> Result<(), JsValue> {
+        self.0.disconnected(connection, reason, whole(now_ms, "nowMs")?);
+        Ok(())
+    }
+
+    /// Bytes have come in.
+    pub fn received(
+        &mut self,
+        connection: u32,
+        bytes: &[u8],
+        #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
+    ) -> Result<(), JsValue> {
+        self.0.received(connection, bytes, whole(now_ms, "nowMs")?);
+        Ok(())
+    }
+
+    /// What to do now, in order, and when to ask again at the latest.
+    pub fn poll(&mut self, #[wasm_bindgen(js_name = nowMs)] now_ms: f64) -> Result<Ts<Poll>, JsValue> {
+        let (actions, wake_in_ms) = self.0.poll(whole(now_ms, "nowMs")?);
+        let actions = actions.into_iter().map(Action::from).collect();
+        let poll = Poll { actions, wake_in_ms: wake_in_ms.map(|wake| wake as f64) };
+        poll.into_ts().map_err(shape_error)
+    }
+
+    /// Closes the connections that nothing is outstanding on; without a batch under way, all of them.
+    pub fn close(&mut self) {
+        self.0.close();
+    }
+}
+
+fn kafka_error(error: kafka::KafkaError) -> JsValue {
+    js_error("KafkaError", error.code(), &error.to_string())
+}
+
+/// A `Uint8Array` instead of an array of numbers.
+fn as_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
+}
+
+impl TryFrom<ProducerConfig> for kafka::Config {
+    type Error = JsValue;
+
+    fn try_from(config: ProducerConfig) -> Result<Self, JsValue> {
+        let brokers = config.brokers.into_iter();
+        Ok(kafka::Config {
+            brokers: brokers.map(|KafkaBroker { host, port }| kafka::Broker { host, port }).collect(),
+            client_id: config.client_id,
+            sasl: config.sasl.map(kafka::Sasl::from),
+            compression: match config.compression {
+                Compression::None => kafka::Compression::None,
+                Compression::Gzip => kafka::Compression::Gzip,
+            },
+            request_timeout_ms: whole(config.request_timeout_ms, "requestTimeoutMs")?,
+            connect_timeout_ms: whole(config.connect_timeout_ms, "connectTimeoutMs")?,
+        })
+    }
+}
+
+impl From<SaslCredentials> for kafka::Sasl {
+    fn from(sasl: SaslCredentials) -> Self {
+        kafka::Sasl {
+            mechanism: match sasl.mechanism {
+                SaslMechanism::Plain => kafka::Mechanism::Plain,
+                SaslMechanism::ScramSha256 => kafka::Mechanism::ScramSha256,
+                SaslMechanism::ScramSha512 => kafka::Mechanism::ScramSha512,
+            },
+            username: sasl.username,
+            password: kafka::Password::new(sasl.password),
+        }
+    }
+}
+
+impl TryFrom<KafkaRecord> for kafka::Record {
+    type Error = JsValue;
+
+    fn try_from(record: KafkaRecord) -> Result<Self, JsValue> {
+        let KafkaRecord { key, value, headers, timestamp_ms } = record;
+        Ok(kafka::Record { key, value, headers, timestamp_ms: whole(timestamp_ms, "timestampMs")? })
+    }
+}
+
+impl From<kafka::Action> for Action {
+    fn from(action: kafka::Action) -> Self {
+        match action {
+            kafka::Action::Connect { connection, broker: kafka::Broker { host, port } } => {
+                Action::Connect { connection, host, port }
+            }
+            kafka::Action::Write { connection, bytes } => Action::Write { connection, bytes },
+            kafka::Action::Close { connection } => Action::Close { connection },
+            kafka::Action::Settled { id, results } => {
+                Action::Settled { id, results: results.into_iter().map(RecordResult::from).collect() }
+            }
+        }
+    }
+}
+
+impl From<kafka::RecordResult> for RecordResult {
+    fn from(result: kafka::RecordResult) -> Self {
+        match result {
+            kafka::RecordResult::Accepted { partition, offset } => {
+                RecordResult::Accepted { partition, offset: offset.to_string() }
+            }
+            kafka::RecordResult::Rejected(kafka::Rejection { kind, reason }) => {
+                let kind = match kind {
+                    kafka::RejectionKind::Passing => RejectionKind::Passing,
+                    kafka::RejectionKind::Permanent => RejectionKind::Permanent,
+                    kafka::RejectionKind::Throttled => RejectionKind::Throttled,
+                };
+                RecordResult::Rejected { kind, reason }
+            }
+            kafka::RecordResult::TimedOut { after_ms } => {
+                RecordResult::TimedOut { after_ms: after_ms as f64 }
+            }
+        }
+    }
+}
