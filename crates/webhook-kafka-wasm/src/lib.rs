@@ -5,3 +5,4 @@
 
 mod error;
 pub mod producer;
+mod shape;

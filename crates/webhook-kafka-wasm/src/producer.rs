@@ -1,22 +1,26 @@
 //! The producer and what it is told and says.
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use tsify::{Ts, Tsify};
 use wasm_bindgen::prelude::*;
 use webhook_kafka as kafka;
 
-use crate::error::{js_error, shape_error, whole};
+use crate::{
+    error::{js_error, shape_error},
+    shape::Value,
+};
 
 /// A broker's address.
-#[derive(Deserialize, Tsify)]
+#[derive(Tsify)]
 pub struct KafkaBroker {
     /// A name or an address; IPv6 without its brackets.
-    host: String,
-    port: u16,
+    pub host: String,
+    /// 1 to 65535
+    pub port: u16,
 }
 
 /// How the password is presented. `plain` shows it to the broker.
-#[derive(Deserialize, Tsify)]
+#[derive(Tsify)]
 pub enum SaslMechanism {
     #[serde(rename = "plain")]
     Plain,
@@ -27,15 +31,15 @@ pub enum SaslMechanism {
 }
 
 /// Credentials, which every connection presents.
-#[derive(Deserialize, Tsify)]
+#[derive(Tsify)]
 pub struct SaslCredentials {
-    mechanism: SaslMechanism,
-    username: String,
-    password: String,
+    pub mechanism: SaslMechanism,
+    pub username: String,
+    pub password: String,
 }
 
 /// How record batches are packed.
-#[derive(Deserialize, Tsify)]
+#[derive(Tsify)]
 #[serde(rename_all = "camelCase")]
 pub enum Compression {
     None,
@@ -43,39 +47,35 @@ pub enum Compression {
 }
 
 /// Which cluster, who we are there, and how long to wait.
-#[derive(Deserialize, Tsify)]
+#[derive(Tsify)]
 #[serde(rename_all = "camelCase")]
 pub struct ProducerConfig {
     /// The brokers to ask first, in turn; the cluster names the others. 1 to 32.
-    brokers: Vec<KafkaBroker>,
+    pub brokers: Vec<KafkaBroker>,
     /// What the broker's logs and quotas know us by.
-    client_id: String,
+    pub client_id: String,
     #[tsify(type = "SaslCredentials | null")]
-    sasl: Option<SaslCredentials>,
-    compression: Compression,
+    pub sasl: Option<SaslCredentials>,
+    pub compression: Compression,
     /// How long a broker has for each answer.
-    request_timeout_ms: f64,
+    pub request_timeout_ms: f64,
     /// How long a connection may take, TLS included.
-    connect_timeout_ms: f64,
+    pub connect_timeout_ms: f64,
 }
 
 /// What is appended to a topic.
-#[derive(Deserialize, Tsify)]
+#[derive(Tsify)]
 #[serde(rename_all = "camelCase")]
 pub struct KafkaRecord {
     /// Records with the same key share a partition.
     #[tsify(type = "string | null")]
-    key: Option<String>,
-    value: String,
+    pub key: Option<String>,
+    pub value: String,
     /// Names and values, in their order; names may repeat.
-    headers: Vec<(String, String)>,
-    timestamp_ms: f64,
+    pub headers: Vec<(String, String)>,
+    /// When what the record tells happened.
+    pub timestamp_ms: f64,
 }
-
-/// Records of one batch.
-#[derive(Deserialize, Tsify)]
-#[serde(transparent)]
-pub struct KafkaRecords(Vec<KafkaRecord>);
 
 /// Whether another try is worth it.
 #[derive(Serialize, Tsify)]
@@ -150,8 +150,10 @@ impl Producer {
     ///
     /// @throws {Error} `KafkaError` with the code `config`
     #[wasm_bindgen(constructor)]
-    pub fn new(config: Ts<ProducerConfig>) -> Result<Producer, JsValue> {
-        let config = config.to_rust().map_err(shape_error)?.try_into()?;
+    pub fn new(
+        #[wasm_bindgen(unchecked_param_type = "ProducerConfig")] config: JsValue,
+    ) -> Result<Producer, JsValue> {
+        let config = read_config(&Value::new(config, "config"))?;
         kafka::Producer::new(config).map(Producer).map_err(kafka_error)
     }
 
@@ -162,12 +164,12 @@ impl Producer {
         &mut self,
         id: u32,
         topic: &str,
-        records: Ts<KafkaRecords>,
+        #[wasm_bindgen(unchecked_param_type = "KafkaRecord[]")] records: JsValue,
         #[wasm_bindgen(js_name = timeoutMs)] timeout_ms: f64,
         #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
     ) -> Result<(), JsValue> {
-        let records = records.to_rust().map_err(shape_error)?;
-        let records = records.0.into_iter().map(kafka::Record::try_from).collect::<Result<_, _>>()?;
+        let records = Value::new(records, "records");
+        let records = records.list()?.map(|record| read_record(&record)).collect::<Result<_, _>>()?;
         let (timeout_ms, now_ms) = (whole(timeout_ms, "timeoutMs")?, whole(now_ms, "nowMs")?);
         self.0.produce(id, topic, records, timeout_ms, now_ms).map_err(kafka_error)
     }
@@ -229,46 +231,66 @@ fn as_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Erro
     serializer.serialize_bytes(bytes)
 }
 
-impl TryFrom<ProducerConfig> for kafka::Config {
-    type Error = JsValue;
+fn read_config(config: &Value) -> Result<kafka::Config, JsValue> {
+    let compressions = [("none", kafka::Compression::None), ("gzip", kafka::Compression::Gzip)];
+    Ok(kafka::Config {
+        brokers: config
+            .field("brokers")?
+            .list()?
+            .map(|broker| read_broker(&broker))
+            .collect::<Result<_, _>>()?,
+        client_id: config.field("clientId")?.text()?,
+        sasl: config.field("sasl")?.optional().map(|sasl| read_sasl(&sasl)).transpose()?,
+        compression: config.field("compression")?.one_of(&compressions)?,
+        request_timeout_ms: config.field("requestTimeoutMs")?.whole()?,
+        connect_timeout_ms: config.field("connectTimeoutMs")?.whole()?,
+    })
+}
 
-    fn try_from(config: ProducerConfig) -> Result<Self, JsValue> {
-        let brokers = config.brokers.into_iter();
-        Ok(kafka::Config {
-            brokers: brokers.map(|KafkaBroker { host, port }| kafka::Broker { host, port }).collect(),
-            client_id: config.client_id,
-            sasl: config.sasl.map(kafka::Sasl::from),
-            compression: match config.compression {
-                Compression::None => kafka::Compression::None,
-                Compression::Gzip => kafka::Compression::Gzip,
-            },
-            request_timeout_ms: whole(config.request_timeout_ms, "requestTimeoutMs")?,
-            connect_timeout_ms: whole(config.connect_timeout_ms, "connectTimeoutMs")?,
-        })
+fn read_broker(broker: &Value) -> Result<kafka::Broker, JsValue> {
+    let port = broker.field("port")?;
+    Ok(kafka::Broker {
+        host: broker.field("host")?.text()?,
+        port: port.whole()?.try_into().map_err(|_| port.wrong("a port from 1 to 65535"))?,
+    })
+}
+
+fn read_sasl(sasl: &Value) -> Result<kafka::Sasl, JsValue> {
+    let mechanisms = [
+        ("plain", kafka::Mechanism::Plain),
+        ("scram-sha-256", kafka::Mechanism::ScramSha256),
+        ("scram-sha-512", kafka::Mechanism::ScramSha512),
+    ];
+    Ok(kafka::Sasl {
+        mechanism: sasl.field("mechanism")?.one_of(&mechanisms)?,
+        username: sasl.field("username")?.text()?,
+        password: kafka::Password::new(sasl.field("password")?.text()?),
+    })
+}
+
+fn read_record(record: &Value) -> Result<kafka::Record, JsValue> {
+    Ok(kafka::Record {
+        key: record.field("key")?.optional().map(|key| key.text()).transpose()?,
+        value: record.field("value")?.text()?,
+        headers: record
+            .field("headers")?
+            .list()?
+            .map(|header| read_header(&header))
+            .collect::<Result<_, _>>()?,
+        timestamp_ms: record.field("timestampMs")?.whole()?,
+    })
+}
+
+fn read_header(header: &Value) -> Result<(String, String), JsValue> {
+    let mut pair = header.list()?;
+    match (pair.next(), pair.next(), pair.next()) {
+        (Some(name), Some(value), None) => Ok((name.text()?, value.text()?)),
+        _ => Err(header.wrong("a name and a value")),
     }
 }
 
-impl From<SaslCredentials> for kafka::Sasl {
-    fn from(sasl: SaslCredentials) -> Self {
-        kafka::Sasl {
-            mechanism: match sasl.mechanism {
-                SaslMechanism::Plain => kafka::Mechanism::Plain,
-                SaslMechanism::ScramSha256 => kafka::Mechanism::ScramSha256,
-                SaslMechanism::ScramSha512 => kafka::Mechanism::ScramSha512,
-            },
-            username: sasl.username,
-            password: kafka::Password::new(sasl.password),
-        }
-    }
-}
-
-impl TryFrom<KafkaRecord> for kafka::Record {
-    type Error = JsValue;
-
-    fn try_from(record: KafkaRecord) -> Result<Self, JsValue> {
-        let KafkaRecord { key, value, headers, timestamp_ms } = record;
-        Ok(kafka::Record { key, value, headers, timestamp_ms: whole(timestamp_ms, "timestampMs")? })
-    }
+fn whole(value: f64, name: &str) -> Result<u64, JsValue> {
+    Value::new(value.into(), name).whole()
 }
 
 impl From<kafka::Action> for Action {
