@@ -22,10 +22,13 @@ pub struct KafkaBroker {
 /// How the password is presented. `plain` shows it to the broker.
 #[derive(Tsify)]
 pub enum SaslMechanism {
+    /// RFC 4616
     #[serde(rename = "plain")]
     Plain,
+    /// RFC 7677
     #[serde(rename = "scram-sha-256")]
     ScramSha256,
+    /// RFC 5802 with SHA-512
     #[serde(rename = "scram-sha-512")]
     ScramSha512,
 }
@@ -33,8 +36,11 @@ pub enum SaslMechanism {
 /// Credentials, which every connection presents.
 #[derive(Tsify)]
 pub struct SaslCredentials {
+    /// How the password is presented.
     pub mechanism: SaslMechanism,
+    /// The user, as the cluster knows it.
     pub username: String,
+    /// The user's password. It is never shown.
     pub password: String,
 }
 
@@ -42,7 +48,9 @@ pub struct SaslCredentials {
 #[derive(Tsify)]
 #[serde(rename_all = "camelCase")]
 pub enum Compression {
+    /// Not at all.
     None,
+    /// RFC 1952, which every broker and consumer can read.
     Gzip,
 }
 
@@ -54,8 +62,10 @@ pub struct ProducerConfig {
     pub brokers: Vec<KafkaBroker>,
     /// What the broker's logs and quotas know us by.
     pub client_id: String,
+    /// Null where the brokers want no login.
     #[tsify(type = "SaslCredentials | null")]
     pub sasl: Option<SaslCredentials>,
+    /// How record batches are packed.
     pub compression: Compression,
     /// How long a broker has for each answer.
     pub request_timeout_ms: f64,
@@ -70,6 +80,7 @@ pub struct KafkaRecord {
     /// Records with the same key share a partition.
     #[tsify(type = "string | null")]
     pub key: Option<String>,
+    /// The value.
     pub value: String,
     /// Names and values, in their order; names may repeat.
     pub headers: Vec<(String, String)>,
@@ -95,18 +106,23 @@ pub enum RejectionKind {
 pub enum RecordResult {
     /// All in-sync replicas have it.
     Accepted {
+        /// Where it is.
         partition: i32,
         /// A number of up to 64 bits.
         offset: String,
     },
     /// It was not written, or nobody knows.
     Rejected {
+        /// Whether another try is worth it.
         kind: RejectionKind,
         /// For people. Shows no credentials.
         reason: String,
     },
     /// No answer came in time. It may have been written.
-    TimedOut { after_ms: f64 },
+    TimedOut {
+        /// How long was waited.
+        after_ms: f64,
+    },
 }
 
 /// What the transport is to do.
@@ -114,18 +130,35 @@ pub enum RecordResult {
 #[serde(rename_all = "camelCase")]
 pub enum Action {
     /// Connect, then call `connected`, or `disconnected` where that fails or the address is refused.
-    Connect { connection: u32, host: String, port: u16 },
+    Connect {
+        /// Names the connection from now on.
+        connection: u32,
+        /// A name or an address; IPv6 without its brackets.
+        host: String,
+        /// 1 to 65535
+        port: u16,
+    },
     /// Write bytes to a connection.
     Write {
+        /// Which connection.
         connection: u32,
+        /// What to write.
         #[serde(serialize_with = "as_bytes")]
         #[tsify(type = "Uint8Array")]
         bytes: Vec<u8>,
     },
     /// Close a connection, or stop connecting it. Nothing is to be said of it afterwards.
-    Close { connection: u32 },
+    Close {
+        /// Which connection.
+        connection: u32,
+    },
     /// The batch has ended: one result for each record, in their order.
-    Settled { id: u32, results: Vec<RecordResult> },
+    Settled {
+        /// Which batch.
+        id: u32,
+        /// What became of its records.
+        results: Vec<RecordResult>,
+    },
 }
 
 /// What to do now, and when to ask again.

@@ -1,14 +1,17 @@
 //! One connection to a broker: opened, authenticated, then used for some requests at a time.
 
-use std::{collections::VecDeque, fmt, mem};
+mod login;
+
+use std::{collections::VecDeque, mem};
 
 use crate::{
-    Broker, Config, Mechanism, RejectionKind, Sasl,
-    answers::{self, ApiVersions, Metadata, Produced, SaslAuthenticate},
+    Broker, Config,
+    answers::{ApiVersions, Metadata, Produced},
     batch::Load,
     codes,
-    requests::{self, API_VERSIONS, Api, Head, METADATA, PRODUCE, SASL_AUTHENTICATE, SASL_HANDSHAKE},
-    scram::{Expected, Hash, Refused, Salted, Scram},
+    failure::Failure,
+    requests::{self, API_VERSIONS, Api, Head, METADATA, PRODUCE},
+    scram::{Expected, Salted, Scram},
     wire::Malformed,
 };
 
@@ -23,9 +26,6 @@ const MOST_IDLE_MS: u64 = 180_000;
 
 /// The longest that a broker's wish to be left alone is heeded.
 const MOST_HOLD_MS: u64 = 60_000;
-
-/// The mechanisms that a refusal may name: nothing else that a broker says is repeated.
-const KNOWN_MECHANISMS: [&str; 5] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER"];
 
 /// A connection and what is outstanding on it.
 #[derive(Debug)]
@@ -87,35 +87,6 @@ pub(crate) struct Sent {
 pub(crate) enum Answer {
     Metadata(Metadata),
     Produced(Sent, Produced),
-}
-
-/// Why a connection ends. The texts complete "broker HOST:PORT: …".
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
-    /// It broke, or the broker said something that makes no sense.
-    Broken(String),
-    /// No answer came for so long, in milliseconds.
-    TimedOut(u64),
-    /// The broker closes on `ApiVersions` of version 3: it may know version 0.
-    NeedsOldApiVersions,
-    /// It will not work before somebody changes something.
-    Refused(String),
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Failure::Broken(reason) | Failure::Refused(reason) => f.write_str(reason),
-            Failure::TimedOut(after_ms) => write!(f, "no answer within {after_ms} ms"),
-            Failure::NeedsOldApiVersions => f.write_str("it closes on ApiVersions"),
-        }
-    }
-}
-
-impl From<Malformed> for Failure {
-    fn from(malformed: Malformed) -> Failure {
-        Failure::Broken(format!("its answer {}", malformed.0))
-    }
 }
 
 /// Whether a connection can take a request.
@@ -330,97 +301,18 @@ impl Connection {
                     Some(sasl) => self.begin_login(sasl, config, now)?,
                     None => self.stage = Stage::Ready,
                 }
+                Ok(())
             }
-            Request::SaslHandshake => {
-                let Some(sasl) = &config.sasl else { return Ok(()) };
-                let (error, mechanisms) = answers::sasl_handshake(body)?;
-                match error {
-                    0 => self.first_login_message(sasl, config, now)?,
-                    codes::UNSUPPORTED_SASL_MECHANISM => {
-                        return Err(no_mechanism(sasl.mechanism, &mechanisms));
-                    }
-                    error => return Err(login_failure(sasl.mechanism, error)),
-                }
-            }
-            Request::SaslPlain => {
-                self.login_answer(version, body, config, now)?;
-                self.stage = Stage::Ready;
-            }
-            Request::ScramFirst(scram) => {
-                let Some(sasl) = &config.sasl else { return Ok(()) };
-                let answer = self.login_answer(version, body, config, now)?;
-                let (expected, message) = scram
-                    .answer(answer.bytes, sasl.password.text(), login.salted)
-                    .map_err(|refused| scram_failure(sasl.mechanism, refused))?;
-                self.authenticate(Request::ScramFinal(expected), message, config, now)?;
-            }
-            Request::ScramFinal(expected) => {
-                let Some(sasl) = &config.sasl else { return Ok(()) };
-                let answer = self.login_answer(version, body, config, now)?;
-                expected.check(answer.bytes).map_err(|refused| scram_failure(sasl.mechanism, refused))?;
-                self.stage = Stage::Ready;
-            }
-            Request::Metadata | Request::Produce(_) => {}
+            request => match &config.sasl {
+                Some(sasl) => self.login_answer(sasl, request, version, body, login, now),
+                None => Ok(()),
+            },
         }
-        Ok(())
     }
 
     fn ask_versions(&mut self, version: i16, config: &Config, now: u64) {
         let frame = requests::api_versions(self.head(version, config));
         self.ask(Request::ApiVersions, version, frame, config, now);
-    }
-
-    fn begin_login(&mut self, sasl: &Sasl, config: &Config, now: u64) -> Result<(), Failure> {
-        self.version(SASL_AUTHENTICATE)?;
-        let version = self.version(SASL_HANDSHAKE)?;
-        let frame = requests::sasl_handshake(self.head(version, config), sasl.mechanism.name());
-        self.ask(Request::SaslHandshake, version, frame, config, now);
-        Ok(())
-    }
-
-    fn first_login_message(&mut self, sasl: &Sasl, config: &Config, now: u64) -> Result<(), Failure> {
-        let hash = match sasl.mechanism {
-            Mechanism::Plain => {
-                let message = format!("\0{}\0{}", sasl.username, sasl.password.text()).into_bytes();
-                return self.authenticate(Request::SaslPlain, message, config, now);
-            }
-            Mechanism::ScramSha256 => Hash::Sha256,
-            Mechanism::ScramSha512 => Hash::Sha512,
-        };
-        let (scram, message) = Scram::begin(hash, &sasl.username, &self.nonce);
-        self.authenticate(Request::ScramFirst(scram), message, config, now)
-    }
-
-    fn authenticate(
-        &mut self,
-        request: Request,
-        message: Vec<u8>,
-        config: &Config,
-        now: u64,
-    ) -> Result<(), Failure> {
-        let version = self.version(SASL_AUTHENTICATE)?;
-        let frame = requests::sasl_authenticate(self.head(version, config), &message);
-        self.ask(request, version, frame, config, now);
-        Ok(())
-    }
-
-    fn login_answer<'a>(
-        &mut self,
-        version: i16,
-        body: &'a [u8],
-        config: &Config,
-        now: u64,
-    ) -> Result<SaslAuthenticate<'a>, Failure> {
-        let answer = SaslAuthenticate::read(version, body)?;
-        if answer.error != 0 {
-            let mechanism = config.sasl.as_ref().map_or(Mechanism::Plain, |sasl| sasl.mechanism);
-            return Err(login_failure(mechanism, answer.error));
-        }
-        if let Ok(lifetime @ 1..) = u64::try_from(answer.lifetime_ms) {
-            // Another connection takes over before the broker closes this one (KIP-368).
-            self.ends_at = Some(now.saturating_add(lifetime / 5 * 4));
-        }
-        Ok(answer)
     }
 
     fn hold(&mut self, throttle_ms: i32, now: u64) {
@@ -462,26 +354,4 @@ impl Connection {
         self.inbox = rest.to_vec();
         Ok(Some(found))
     }
-}
-
-fn no_mechanism(wanted: Mechanism, offered: &[&str]) -> Failure {
-    let offered: Vec<&str> = KNOWN_MECHANISMS.into_iter().filter(|known| offered.contains(known)).collect();
-    let offered =
-        if offered.is_empty() { "no mechanism that is known here".to_owned() } else { offered.join(", ") };
-    Failure::Refused(format!("it does not have SASL {}; it has {offered}", wanted.name()))
-}
-
-fn login_failure(mechanism: Mechanism, error: i16) -> Failure {
-    let (mechanism, error_text) = (mechanism.name(), codes::shown(error));
-    if error == codes::SASL_AUTHENTICATION_FAILED {
-        Failure::Refused(format!("it refuses the credentials (SASL {mechanism}, {error_text})"))
-    } else if codes::meaning(error).kind == RejectionKind::Permanent {
-        Failure::Refused(format!("SASL {mechanism} does not work: {error_text}"))
-    } else {
-        Failure::Broken(format!("SASL {mechanism} does not work now: {error_text}"))
-    }
-}
-
-fn scram_failure(mechanism: Mechanism, refused: Refused) -> Failure {
-    Failure::Refused(format!("it {refused} (SASL {})", mechanism.name()))
 }

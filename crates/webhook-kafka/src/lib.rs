@@ -16,6 +16,7 @@
 //! the number of their request and end where they should. Nothing a broker says reaches a reason, but for its numbers
 //! and the hosts that it names.
 
+mod action;
 mod answers;
 mod batch;
 mod codes;
@@ -23,6 +24,7 @@ mod config;
 mod connection;
 mod crc;
 mod error;
+mod failure;
 mod partition;
 mod producer;
 mod record;
@@ -32,7 +34,8 @@ mod topics;
 mod wire;
 mod writer;
 
+pub use action::Action;
 pub use config::{Broker, Compression, Config, Mechanism, Password, Sasl};
 pub use error::KafkaError;
-pub use producer::{Action, Producer};
+pub use producer::Producer;
 pub use record::{Record, RecordResult, Rejection, RejectionKind};

@@ -1,13 +1,14 @@
 //! The producer: which brokers to talk to, and about what.
 
 use crate::{
-    Broker, Config, KafkaError, Mechanism, Record, RecordResult, Rejection, RejectionKind,
+    Action, Broker, Config, KafkaError, Mechanism, Record, RecordResult, Rejection, RejectionKind,
     answers::{Metadata, Produced},
     batch::{Batch, Load},
     codes::{self, Next},
-    connection::{Answer, Connection, Failure, Login, Room, Sent},
+    connection::{Answer, Connection, Login, Room, Sent},
+    failure::Failure,
     record,
-    scram::Salted,
+    scram::{self, Salted},
     topics::Topics,
 };
 
@@ -22,37 +23,6 @@ const MOST_KNOWN_ASKED: usize = 16;
 
 /// What the platform says of a connection is cut here, in characters.
 const LONGEST_REASON: usize = 200;
-
-/// What the caller is to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Connect to a broker, then say [`Producer::connected`], or [`Producer::disconnected`] where that fails.
-    Connect {
-        /// Names the connection from now on.
-        connection: u32,
-        /// Where to.
-        broker: Broker,
-    },
-    /// Write bytes.
-    Write {
-        /// Which connection.
-        connection: u32,
-        /// What to write.
-        bytes: Vec<u8>,
-    },
-    /// Close a connection, or stop connecting it. Nothing is to be said of it afterwards.
-    Close {
-        /// Which connection.
-        connection: u32,
-    },
-    /// Take back a batch.
-    Settled {
-        /// Which batch.
-        id: u32,
-        /// One for each record, in their order.
-        results: Vec<RecordResult>,
-    },
-}
 
 /// Appends records to topics of one cluster. Every `now_ms` is in milliseconds since 1970 and must not go back.
 #[derive(Debug)]
@@ -118,7 +88,8 @@ impl Producer {
 
     /// A connection is open. `nonce` is 16 to 128 random printable ASCII characters without a comma, for SCRAM.
     pub fn connected(&mut self, connection: u32, nonce: &str, now_ms: u64) -> Result<(), KafkaError> {
-        if self.uses_scram() && !is_nonce(nonce) {
+        let uses_scram = self.config.sasl.as_ref().is_some_and(|sasl| sasl.mechanism != Mechanism::Plain);
+        if uses_scram && !scram::is_nonce(nonce) {
             return Err(KafkaError::Nonce);
         }
         if let Some(open) = self.connections.iter_mut().find(|open| open.id == connection) {
@@ -169,10 +140,6 @@ impl Producer {
     pub fn close(&mut self) {
         let is_done = self.batches.is_empty();
         self.drop_connections(|open| is_done || open.is_idle());
-    }
-
-    fn uses_scram(&self) -> bool {
-        self.config.sasl.as_ref().is_some_and(|sasl| sasl.mechanism != Mechanism::Plain)
     }
 
     /// What has taken too long ends.
@@ -429,9 +396,4 @@ impl Producer {
 
 fn address(nodes: &[(i32, Broker)], node: i32) -> Option<&Broker> {
     nodes.iter().find(|(known, _)| *known == node).map(|(_, broker)| broker)
-}
-
-/// RFC 5802, section 5.1.
-fn is_nonce(nonce: &str) -> bool {
-    (16..=128).contains(&nonce.len()) && nonce.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
 }

@@ -166,6 +166,11 @@ impl Expected {
     }
 }
 
+/// RFC 5802, section 5.1.
+pub(crate) fn is_nonce(nonce: &str) -> bool {
+    (16..=128).contains(&nonce.len()) && nonce.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',')
+}
+
 impl Hash {
     /// Hi() of RFC 5802: PBKDF2 with one block.
     fn salted(self, password: &[u8], salt: &[u8], iterations: u32) -> Vec<u8> {

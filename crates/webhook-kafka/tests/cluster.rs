@@ -1,5 +1,13 @@
 //! The producer against krafka's fake cluster, over sockets: its clocks, its faults, somebody else's decoder.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed, as it should; clippy.toml sees to the test functions themselves only"
+)]
+
 mod support;
 
 use std::{net::SocketAddr, time::Duration};

@@ -1,5 +1,13 @@
 //! What the producer says, answer by answer, and what it makes of brokers that do not keep to the rules.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed, as it should; clippy.toml sees to the test functions themselves only"
+)]
+
 mod support;
 
 use kafka_protocol::messages::{ApiKey, ApiVersionsResponse};
