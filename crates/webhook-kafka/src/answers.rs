@@ -8,6 +8,9 @@ use crate::{
     wire::{Malformed, Reader},
 };
 
+/// More than any cluster has: they are looked through one by one.
+const MOST_BROKERS: usize = 1_000;
+
 /// What an element of an array has at least, in any version.
 const LEAST_BROKER_BYTES: usize = 10;
 const LEAST_TOPIC_BYTES: usize = 5;
@@ -95,7 +98,7 @@ impl<'a> SaslAuthenticate<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Metadata {
     pub(crate) throttle_ms: i32,
-    /// By node. What cannot be an address is left out.
+    /// By node, at most 1,000. What cannot be an address is left out.
     pub(crate) brokers: Vec<(i32, Broker)>,
     /// By name.
     pub(crate) topics: Vec<(String, TopicMetadata)>,
@@ -126,7 +129,7 @@ impl Metadata {
             let _rack = reader.string()?;
             reader.skip_tags()?;
             let broker = Broker { host: host.to_owned(), port: u16::try_from(port).unwrap_or_default() };
-            if broker.is_valid() {
+            if broker.is_valid() && metadata.brokers.len() < MOST_BROKERS {
                 metadata.brokers.push((node, broker));
             }
         }

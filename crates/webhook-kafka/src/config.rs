@@ -28,6 +28,10 @@ pub struct Config {
 }
 
 impl Config {
+    pub(crate) fn uses_scram(&self) -> bool {
+        self.sasl.as_ref().is_some_and(|sasl| sasl.mechanism != Mechanism::Plain)
+    }
+
     pub(crate) fn check(&self) -> Result<(), KafkaError> {
         let invalid = |field, expected| Err(KafkaError::Config { field, expected });
         if self.brokers.is_empty() || self.brokers.len() > MOST_BROKERS {

@@ -27,6 +27,9 @@ const MOST_IDLE_MS: u64 = 180_000;
 /// The longest that a broker's wish to be left alone is heeded.
 const MOST_HOLD_MS: u64 = 60_000;
 
+/// What the platform says of a connection is cut here, in characters.
+const LONGEST_REASON: usize = 200;
+
 /// A connection and what is outstanding on it.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -46,6 +49,8 @@ pub(crate) struct Connection {
     /// When the session ends that was authenticated.
     ends_at: Option<u64>,
     used_at: u64,
+    /// It has answered what it was opened for.
+    has_served: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +127,7 @@ impl Connection {
             held_until: 0,
             ends_at: None,
             used_at: now,
+            has_served: false,
         }
     }
 
@@ -147,6 +153,11 @@ impl Connection {
     /// Open, and nothing is outstanding.
     pub(crate) fn is_idle(&self) -> bool {
         self.stage == Stage::Ready && self.outstanding.is_empty()
+    }
+
+    /// It has never been of use: connecting to the same broker again would lead nowhere now.
+    pub(crate) fn was_in_vain(&self) -> bool {
+        !self.has_served
     }
 
     /// When something will have taken too long.
@@ -175,12 +186,12 @@ impl Connection {
     }
 
     /// What a close by the other side means.
-    pub(crate) fn closed(&self, reason: String) -> Failure {
+    pub(crate) fn closed(&self, reason: &str) -> Failure {
         match self.outstanding.front() {
             Some(Outstanding { request: Request::ApiVersions, version: 1.., .. }) => {
                 Failure::NeedsOldApiVersions
             }
-            _ => Failure::Broken(reason),
+            _ => Failure::Broken(reason.chars().take(LONGEST_REASON).collect()),
         }
     }
 
@@ -232,11 +243,13 @@ impl Connection {
                 Request::Metadata => {
                     let metadata = Metadata::read(outstanding.version, &body)?;
                     self.hold(metadata.throttle_ms, now);
+                    self.has_served = true;
                     answers.push(Answer::Metadata(metadata));
                 }
                 Request::Produce(sent) => match Produced::read(outstanding.version, &body, &sent.topic) {
                     Ok(produced) => {
                         self.hold(produced.throttle_ms, now);
+                        self.has_served = true;
                         answers.push(Answer::Produced(sent, produced));
                     }
                     Err(malformed) => {
@@ -346,7 +359,11 @@ impl Connection {
         let Some((length, rest)) = self.inbox.split_first_chunk() else { return Ok(None) };
         let length = usize::try_from(i32::from_be_bytes(*length)).unwrap_or(usize::MAX);
         if !(4..=MOST_ANSWER_BYTES).contains(&length) {
-            return Err(Malformed("has a length that no answer has").into());
+            // What a server for TLS says to other bytes is an alert (RFC 8446, section 5.1).
+            let is_tls = self.inbox.starts_with(&[0x15, 3]);
+            let wrong =
+                if is_tls { "is TLS, which is switched off here" } else { "has a length that no answer has" };
+            return Err(Malformed(wrong).into());
         }
         let Some((frame, rest)) = rest.split_at_checked(length) else { return Ok(None) };
         let Some((correlation, body)) = frame.split_first_chunk() else { return Ok(None) };

@@ -12,7 +12,7 @@
 //!
 //! **Versions.** Kafka 0.11 to 4: record batches of format 2, and of each API the newest version that both sides have.
 //!
-//! **Brokers are not trusted.** Answers are at most 1 MiB, are decoded by this crate ([`wire`] says why), must have
+//! **Brokers are not trusted.** Answers are at most 1 MiB, are decoded by this crate (`wire.rs` says why), must have
 //! the number of their request and end where they should. Nothing a broker says reaches a reason, but for its numbers
 //! and the hosts that it names.
 

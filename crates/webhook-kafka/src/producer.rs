@@ -1,7 +1,7 @@
 //! The producer: which brokers to talk to, and about what.
 
 use crate::{
-    Action, Broker, Config, KafkaError, Mechanism, Record, RecordResult, Rejection, RejectionKind,
+    Action, Broker, Config, KafkaError, Record, RecordResult, Rejection, RejectionKind,
     answers::{Metadata, Produced},
     batch::{Batch, Load},
     codes::{self, Next},
@@ -20,9 +20,6 @@ const MOST_TOPICS_ASKED: usize = 20;
 
 /// Brokers beyond those that are configured, where none of these can be reached.
 const MOST_KNOWN_ASKED: usize = 16;
-
-/// What the platform says of a connection is cut here, in characters.
-const LONGEST_REASON: usize = 200;
 
 /// Appends records to topics of one cluster. Every `now_ms` is in milliseconds since 1970 and must not go back.
 #[derive(Debug)]
@@ -88,8 +85,7 @@ impl Producer {
 
     /// A connection is open. `nonce` is 16 to 128 random printable ASCII characters without a comma, for SCRAM.
     pub fn connected(&mut self, connection: u32, nonce: &str, now_ms: u64) -> Result<(), KafkaError> {
-        let uses_scram = self.config.sasl.as_ref().is_some_and(|sasl| sasl.mechanism != Mechanism::Plain);
-        if uses_scram && !scram::is_nonce(nonce) {
+        if self.config.uses_scram() && !scram::is_nonce(nonce) {
             return Err(KafkaError::Nonce);
         }
         if let Some(open) = self.connections.iter_mut().find(|open| open.id == connection) {
@@ -102,7 +98,7 @@ impl Producer {
     /// A connection could not be opened, must not be, or was closed by the other side.
     pub fn disconnected(&mut self, connection: u32, reason: &str, now_ms: u64) {
         let Some(closed) = self.connections.iter().find(|open| open.id == connection) else { return };
-        let failure = closed.closed(reason.chars().take(LONGEST_REASON).collect());
+        let failure = closed.closed(reason);
         self.lose(connection, &failure, now_ms);
     }
 
@@ -180,7 +176,7 @@ impl Producer {
         if self.connections.iter().any(Connection::is_opening) {
             return;
         }
-        let known = self.nodes.iter().map(|(_, broker)| broker).take(MOST_KNOWN_ASKED);
+        let known = self.nodes.iter().take(MOST_KNOWN_ASKED).map(|(_, broker)| broker);
         let candidate = self.config.brokers.iter().chain(known).find(|broker| {
             let was_tried = self.tried.iter().any(|(tried, _)| tried == *broker);
             !was_tried && !self.connections.iter().any(|open| open.broker == **broker)
@@ -334,7 +330,7 @@ impl Producer {
         let Some(position) = self.connections.iter().position(|open| open.id == id) else { return };
         let connection = self.connections.remove(position);
         let broker = connection.broker.clone();
-        let was_idle = connection.is_idle();
+        let (was_idle, was_in_vain) = (connection.is_idle(), connection.was_in_vain());
         let (unanswered, asked_metadata) = connection.into_unanswered();
         if asked_metadata {
             self.asking = None;
@@ -366,7 +362,9 @@ impl Producer {
                         self.topics.doubt(&batch.topic);
                     }
                 }
-                self.tried.push((broker, text));
+                if was_in_vain {
+                    self.tried.push((broker, text));
+                }
             }
             Failure::Broken(_) | Failure::TimedOut(_) => {}
         }
@@ -388,8 +386,8 @@ impl Producer {
         let batches = self.batches.iter();
         let of_batches = batches.flat_map(|batch| [Some(batch.deadline), batch.next_due(now)]).flatten();
         let of_connections = self.connections.iter().filter_map(Connection::deadline);
-        let holds = self.connections.iter().map(Connection::held_until).filter(|until| *until > now);
-        let holds = holds.filter(|_| !self.batches.is_empty());
+        let held_until = self.connections.iter().map(Connection::held_until);
+        let holds = held_until.filter(|until| *until > now && !self.batches.is_empty());
         of_batches.chain(of_connections).chain(holds).min().map(|at| at.saturating_sub(now))
     }
 }

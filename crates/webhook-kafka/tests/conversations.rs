@@ -196,6 +196,76 @@ fn a_broker_that_closes_an_idle_connection_has_done_nothing_wrong() {
 }
 
 #[test]
+fn a_connection_that_worked_and_broke_is_opened_again_at_once() {
+    for asks_metadata in [false, true] {
+        let mut script = with_a_batch(one_broker());
+        let connection = script.open(&kafka_4());
+        let asked = script.asked(ApiKey::Metadata);
+        script.answer(&asked, &metadata(12, 1));
+        let asked = script.asked(ApiKey::Produce);
+        if asks_metadata {
+            script.answer(&asked, &produced(0, 0, 1));
+            script.settled();
+            script.now += 300_000 - 1;
+            script.producer.produce(2, "orders", records(1), 30_000, script.now).unwrap();
+            script.closed();
+            script.open(&kafka_4());
+            let asked = script.asked(ApiKey::Produce);
+            script.answer(&asked, &produced(0, 0, 2));
+            script.settled();
+            script.now += 1;
+            script.producer.produce(3, "orders", records(1), 30_000, script.now).unwrap();
+            let asked = script.asked(ApiKey::Metadata);
+            script.producer.disconnected(asked.connection, "closed", script.now);
+        } else {
+            script.producer.disconnected(connection, "closed", script.now);
+            script.producer.produce(2, "orders", records(1), 30_000, script.now).unwrap();
+            assert_eq!(first_rejection(&mut script).1, "broker kafka.example:9092: closed");
+        }
+        let again = script.open(&kafka_4());
+        let asked = script.asked(ApiKey::Metadata);
+        assert_eq!(asked.connection, again);
+        // One that breaks before it was of any use is not.
+        script.producer.disconnected(again, "closed again", script.now);
+        let expected = "no broker can be reached: kafka.example:9092: closed again";
+        assert_eq!(first_rejection(&mut script), (RejectionKind::Passing, expected.to_owned()));
+    }
+}
+
+#[test]
+fn waits_between_tries_double() {
+    let mut script = with_a_batch(one_broker());
+    script.open(&kafka_4());
+    for wait in [100, 200, 400, 800] {
+        let asked = script.asked(ApiKey::Metadata);
+        let mut answer = metadata(12, 1);
+        answer.topics[0].error_code = 5;
+        script.answer(&asked, &answer);
+        assert_eq!(script.wake_in_ms(), Some(wait));
+        script.now += wait - 1;
+        assert!(script.has_nothing_to_do());
+        script.now += 1;
+    }
+    let asked = script.asked(ApiKey::Metadata);
+    script.answer(&asked, &metadata(12, 1));
+    let asked = script.asked(ApiKey::Produce);
+    script.answer(&asked, &produced(0, 6, -1));
+    let expected = "Kafka error 6 NOT_LEADER_OR_FOLLOWER";
+    assert_eq!(first_rejection(&mut script), (RejectionKind::Passing, expected.to_owned()));
+}
+
+#[test]
+fn a_broker_that_speaks_tls_is_told_as_such() {
+    let mut script = with_a_batch(one_broker());
+    let connection = script.connect("");
+    script.asked(ApiKey::ApiVersions);
+    script.producer.received(connection, &[0x15, 3, 3, 0, 2, 2, 70], script.now);
+    let expected =
+        "no broker can be reached: kafka.example:9092: its answer is TLS, which is switched off here";
+    assert_eq!(first_rejection(&mut script), (RejectionKind::Passing, expected.to_owned()));
+}
+
+#[test]
 fn calls_that_cannot_work_are_errors() {
     let mut script = with_a_batch(scram("pencil"));
     let again = script.producer.produce(1, "orders", Vec::new(), 1, script.now);
