@@ -1,5 +1,5 @@
 /**
- * The bytes of WASM modules, which travel as text.
+ * Bytes that travel as text: WASM modules, keys and signatures.
  *
  * @module
  */
@@ -10,4 +10,10 @@ export function decodeBase64(text: string): BufferSource {
   const bytes = new Uint8Array(binary.length);
   for (let at = 0; at < binary.length; at++) bytes[at] = binary.charCodeAt(at);
   return bytes;
+}
+
+export function encodeBase64(bytes: Uint8Array): string {
+  let binary = "";
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return btoa(binary);
 }

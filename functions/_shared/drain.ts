@@ -9,7 +9,7 @@ import { createBell } from "./bell.ts";
 import type { BatchOutcome, ClaimOrder, Dispatcher, Plan, RowUpdate } from "./core.ts";
 import { persist, record, type Recorder } from "./record.ts";
 import type { Store } from "./store.ts";
-import type { Send } from "./transport/http.ts";
+import type { Send } from "./send.ts";
 
 export interface DrainOptions extends Recorder {
   store: Pick<Store, "claim" | "record" | "retire" | "endpoints" | "recentAttempts">;
@@ -53,6 +53,7 @@ export async function drain(options: DrainOptions): Promise<Drained> {
   const refused: RowUpdate[] = [];
   /** The URLs that are called, by endpoint; none for one whose URL has changed meanwhile. */
   const urls = new Map<string, string>();
+  const complaints = new Set<string>();
   const claiming = { ...options, patienceMs: CLAIM_PATIENCE_MS };
   const bell = createBell(stop);
   let underWay = 0;
@@ -68,10 +69,11 @@ export async function drain(options: DrainOptions): Promise<Drained> {
 
   const start = (plan: Plan) => {
     refused.push(...plan.refused);
-    for (const { request, timeoutMs, endpointId, attempts } of plan.batches) {
+    for (const batch of plan.batches) {
+      const { endpointId, attempts } = batch;
       underWay++;
-      send(request, timeoutMs).then(({ outcome }) => {
-        outcomes.push({ endpointId, attempts, outcome });
+      send(batch).then(({ ends }) => {
+        outcomes.push({ endpointId, attempts, ends });
         underWay--;
         bell.ring();
       });
@@ -79,9 +81,15 @@ export async function drain(options: DrainOptions): Promise<Drained> {
   };
 
   const write = async () => {
-    const { updates, gone, opened } = dispatcher.settle(outcomes.splice(0), now());
+    const { updates, gone, opened, notReady } = dispatcher.settle(outcomes.splice(0), now());
     updates.push(...refused.splice(0));
     for (const endpoint of opened) log("warn", "breaker_opened", { endpoint });
+    for (const { endpoint, error } of notReady) {
+      // Once a run: a row tells it each time.
+      if (complaints.has(endpoint + error)) continue;
+      complaints.add(endpoint + error);
+      log("error", "not_ready", { endpoint, error });
+    }
     const written = new Set(await record(options, updates));
     const own = updates.filter(({ id }) => written.has(id));
     for (const { disposition } of own) drained[disposition]++;
@@ -115,13 +123,13 @@ export async function drain(options: DrainOptions): Promise<Drained> {
     newsAt = now() + Math.max(NEWS_MS, (now() - askedAt) / MOST_ASKING);
   };
 
-  const claim = async ({ allowances }: ClaimOrder, free: number) => {
-    const rows = await persist(claiming, () => store.claim(free, allowances));
+  const claim = async ({ allowances, rows: most }: ClaimOrder) => {
+    const rows = await persist(claiming, () => store.claim(most, allowances));
     for (const { endpoint_id: id, url } of rows) urls.set(id, (urls.get(id) ?? url) === url ? url ?? "" : "");
     start(dispatcher.plan(rows, now()));
     const allowed = allowances.reduce((sum, { most }) => sum + most, 0);
     if (rows.length === 0) isFruitless = true;
-    else if (rows.length < Math.min(free, allowed)) isStale = true;
+    else if (rows.length < Math.min(most, allowed)) isStale = true;
   };
 
   const mayClaim = () => failure === undefined && now() < deadline && !stop?.aborted;
@@ -146,7 +154,7 @@ export async function drain(options: DrainOptions): Promise<Drained> {
     const free = concurrency - underWay;
     const order = dispatcher.claimOrder(free, now());
     if (order.allowances.length > 0 && !isFruitless) {
-      await claim(order, free);
+      await claim(order);
       return undefined;
     }
     // Before the run ends the tables are asked in any case.

@@ -9,9 +9,11 @@ import { AddressPolicy, Dispatcher, type Settings } from "./core.ts";
 import { acceptedKeysFrom, settingsFrom, type Variable } from "./env.ts";
 import { createLog, type Log } from "./log.ts";
 import { RequestError } from "./respond.ts";
+import { createSend, type Send } from "./send.ts";
 import { connect, createStore, type Store } from "./store.ts";
 import { createAddressBook } from "./transport/addresses.ts";
-import { createHttpTransport, type Send } from "./transport/http.ts";
+import { createHttpTransport } from "./transport/http.ts";
+import { createKafkaTransport } from "./transport/kafka.ts";
 
 export interface Runtime {
   settings: Settings;
@@ -22,6 +24,8 @@ export interface Runtime {
   /** Throws a RequestError where no database is configured. */
   store: () => Store;
   send: Send;
+  /** As the dispatcher that a function runs, for one of other settings. */
+  dispatcherOf: (settings: Settings) => { dispatcher: Dispatcher; send: Send };
   /** Closes the connections that wait for another request. */
   closeConnections: () => void;
   /** Milliseconds since 1970. */
@@ -50,16 +54,28 @@ export function createRuntime(functionName: string, variable: Variable = Deno.en
   const settings = settingsFrom(variable, log);
   outliveClientErrors(log);
   const policy = new AddressPolicy(settings.allowedAddresses);
-  const transport = createHttpTransport({ addresses: createAddressBook({ policy }) });
+  const addresses = createAddressBook({ policy });
+  const http = createHttpTransport({ addresses });
+  const kafka = createKafkaTransport({ addresses });
+  const dispatcherOf = (settings: Settings) => {
+    const dispatcher = new Dispatcher(settings, variable);
+    return {
+      dispatcher,
+      send: createSend({ dispatcher, http: http.send, kafka: kafka.send, now: Date.now }),
+    };
+  };
   let store: Store | undefined;
   return {
     settings,
     isAuthorized: createAuthorizer(acceptedKeysFrom(variable, log)),
     log,
-    dispatcher: new Dispatcher(settings),
+    ...dispatcherOf(settings),
+    dispatcherOf,
     store: () => store ??= createStore(connect(databaseUrl(variable)), settings),
-    send: transport.send,
-    closeConnections: transport.close,
+    closeConnections: () => {
+      http.close();
+      kafka.close();
+    },
     now: Date.now,
     newId: () => crypto.randomUUID(),
     stop: unloading(),

@@ -151,13 +151,13 @@ export function createStore(sql: Sql, settings: StoreSettings) {
       return await sql<ClaimedRow[]>`
         with allowed as materialized (
           select a.* from jsonb_to_recordset(${JSON.stringify(allowances)}::text::jsonb)
-            as a(id uuid, most integer, under_way integer, quiet_ms float8)
+            as a(id uuid, most integer, batch integer, under_way integer, quiet_ms float8)
         ), pending as materialized (
           select d.id, d.created_at, d.webhook_config_id, d.attempts, d.last_attempt_at, ${due} as due_at,
             pg_column_size(d.payload) as bytes
           from public.webhook_deliveries d where d.status = 'pending'
         ), ranked as (
-          select p.id, p.created_at, p.bytes, a.most, a.under_way, a.quiet_ms is not null as is_probe,
+          select p.id, p.created_at, p.bytes, a.most, a.batch, a.under_way, a.quiet_ms is not null as is_probe,
             row_number() over (partition by p.webhook_config_id order by p.created_at, p.id) as place
           from pending p join allowed a on a.id = p.webhook_config_id
           where p.due_at <= now()
@@ -166,10 +166,12 @@ export function createStore(sql: Sql, settings: StoreSettings) {
               select from pending q where q.webhook_config_id = a.id and q.attempts > 0
                 and q.last_attempt_at > now() - interval '1 ms' * a.quiet_ms))
         ), nearest as (
-          select r.* from ranked r order by r.place, r.created_at limit ${CLAIM_WINDOW}
+          -- Those that travel in one request count as one.
+          select r.*, (r.place + r.batch - 1) / r.batch as request from ranked r
+          order by request, r.created_at limit ${CLAIM_WINDOW}
         ), fair as (
-          select r.*, r.place > r.most as is_spare, r.place + r.under_way as rank,
-            sum(r.bytes) over (order by r.place > r.most, r.place + r.under_way, r.created_at, r.id) - r.bytes
+          select r.*, r.place > r.most as is_spare, r.request + r.under_way as rank,
+            sum(r.bytes) over (order by r.place > r.most, r.request + r.under_way, r.created_at, r.id) - r.bytes
               as bytes_before
           from nearest r
           -- Two dispatchers that want to probe want the same row, and one of them gets it.

@@ -8,9 +8,9 @@
 import {
   type BatchOutcome,
   type ClaimedRow,
-  Dispatcher,
   headerFields,
   type HttpRequest,
+  type KafkaRequest,
   readTestRequest,
   type RowUpdate,
   type TestRequest,
@@ -26,7 +26,7 @@ import {
 } from "../_shared/respond.ts";
 import type { Runtime } from "../_shared/runtime.ts";
 import { PayloadError } from "../_shared/store.ts";
-import type { Exchange } from "../_shared/transport/http.ts";
+import type { Sent as Exchange } from "../_shared/send.ts";
 
 /** What became of one test delivery. */
 export interface TestResult {
@@ -35,17 +35,26 @@ export interface TestResult {
   status: RowUpdate["status"];
   error: string | null;
   /** Null where the delivery could not be sent. */
-  request: { url: string; method: string; headers: [string, string][]; body: string } | null;
-  /** Null where nothing was sent or no answer came. `body` is cut. */
-  response: { status: number; headers: Record<string, string>; body: string } | null;
+  request: ShownRequest | null;
+  /** Null where nothing was sent or no answer came. `body` is cut. `status` is HTTP's, and null where there is none. */
+  response: { status: number | null; headers: Record<string, string>; body: string } | null;
   duration_ms: number;
+}
+
+/** A request as it is shown: what it holds of credentials is left out. */
+export interface ShownRequest {
+  url: string;
+  /** `PRODUCE` for Kafka. */
+  method: string;
+  headers: [string, string][];
+  body: string;
 }
 
 export function createHandler(runtime: Runtime): Handler {
   const { settings, log, now } = runtime;
   // A test is one attempt: it fails at once rather than later, when nobody looks. Only if this function dies under
   // it does the dispatcher finish it, as it does every delivery.
-  const dispatcher = new Dispatcher({ ...settings, maxAttempts: 1 });
+  const { dispatcher, send } = runtime.dispatcherOf({ ...settings, maxAttempts: 1 });
   return guardedForBrowsers(["POST"], log, async (request) => {
     if (!runtime.isAuthorized(request)) throw unauthorized();
     const test = testRequest(
@@ -62,16 +71,12 @@ export function createHandler(runtime: Runtime): Handler {
     if (rows.length === 0) throw nobody(test);
 
     const plan = dispatcher.plan(rows, now());
-    const sent = await Promise.all(plan.batches.map(async ({ endpointId, attempts, request, timeoutMs }) => {
-      return { endpointId, attempts, request, exchange: await runtime.send(request, timeoutMs, true) };
+    const sent = await Promise.all(plan.batches.map(async (batch) => {
+      const { endpointId, attempts } = batch;
+      return { endpointId, attempts, ...await send(batch, true) };
     }));
     runtime.closeConnections();
-    const outcomes: BatchOutcome[] = sent.map(({ endpointId, attempts, exchange }) => ({
-      endpointId,
-      attempts,
-      outcome: exchange.outcome,
-    }));
-    const updates = [...plan.refused, ...dispatcher.settle(outcomes, now()).updates];
+    const updates = [...plan.refused, ...dispatcher.settle(sent, now()).updates];
     await store.record(updates);
 
     const results = rows.map((row) => resultOf(row, updates, sent));
@@ -109,11 +114,8 @@ function nobody({ eventType, endpointId }: TestRequest): RequestError {
     : new RequestError(404, "unknown_endpoint", "endpoint_id: there is no such endpoint");
 }
 
-interface Sent {
-  endpointId: string;
+interface Sent extends Exchange {
   attempts: BatchOutcome["attempts"];
-  request: HttpRequest;
-  exchange: Exchange;
 }
 
 /** A row beside its update, which every row has, and its exchange, which refused rows have not. */
@@ -121,24 +123,31 @@ function resultOf(row: ClaimedRow, updates: RowUpdate[], sent: Sent[]): TestResu
   const update = updates.find(({ id }) => id === row.id);
   const own = sent.find(({ attempts }) => attempts.some(({ deliveryId }) => deliveryId === row.id));
   if (!update) throw new Error(`delivery ${row.id} was neither sent nor refused`);
-  const outcome = own?.exchange.outcome;
+  const isAnswered = update.response_status !== null || update.response_body !== null;
   return {
     delivery_id: row.id,
     endpoint_id: row.endpoint_id,
     status: update.status,
     error: update.error_message,
-    request: own ? shown(own.request) : null,
-    response: own && outcome && "answered" in outcome
-      ? {
-        status: outcome.answered.status,
-        headers: own.exchange.headers,
-        body: update.response_body ?? "",
-      }
+    request: own?.request ? shown(own.request) : null,
+    response: own && isAnswered
+      ? { status: update.response_status, headers: own.headers, body: update.response_body ?? "" }
       : null,
-    duration_ms: own?.exchange.durationMs ?? 0,
+    duration_ms: own?.durationMs ?? 0,
   };
 }
 
-function shown({ url, method, head, body }: HttpRequest): NonNullable<TestResult["request"]> {
-  return { url, method, headers: headerFields(head), body };
+function shown(request: HttpRequest | KafkaRequest): ShownRequest {
+  if ("head" in request) {
+    const { url, method, head, body } = request;
+    return { url, method, headers: headerFields(head).map(withoutSecrets), body };
+  }
+  const { brokers: [broker], topic, tls, records: [record] } = request;
+  const url = `${tls ? "kafkas" : "kafka"}://${broker?.host}:${broker?.port}/${topic}`;
+  return { url, method: "PRODUCE", headers: record?.headers ?? [], body: record?.value ?? "" };
+}
+
+/** Tokens and session tokens are nobody's business, and whoever has a signed request may repeat it. */
+function withoutSecrets([name, value]: [string, string]): [string, string] {
+  return /^(authorization|x-amz-security-token)$/i.test(name) ? [name, "(not shown)"] : [name, value];
 }

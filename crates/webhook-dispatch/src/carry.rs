@@ -46,7 +46,12 @@ pub enum Given {
     /// How sending ended.
     End(End),
     /// A signature.
-    Signature(Vec<u8>),
+    Signature {
+        /// What was signed.
+        text: String,
+        /// By the key.
+        signature: Vec<u8>,
+    },
     /// The key could not be used, and why.
     Unsigned(String),
 }
@@ -167,7 +172,13 @@ impl<U: HttpUrlParser> Dispatcher<U> {
             }
         };
         let messages: Vec<Message<'_>> = carried.messages.iter().map(Ready::message).collect();
-        let context = Context { variable: &*variable.0, prepared: &look_up, now_ms, user_agent: USER_AGENT };
+        let context = Context {
+            variable: &*variable.0,
+            prepared: &look_up,
+            http_urls: &self.http_urls,
+            now_ms,
+            user_agent: USER_AGENT,
+        };
         let request = carried.target.adapter().request(&messages, &context);
         if let Some(outcome) = failed.take() {
             return Step::End(vec![End::of(outcome)]);
@@ -238,7 +249,7 @@ impl<U: HttpUrlParser> Dispatcher<U> {
     ) -> Result<PreparationStep, Outcome> {
         let reply = match given {
             None => None,
-            Some(Given::Signature(signature)) => Some(Reply::Signature(signature)),
+            Some(Given::Signature { text, signature }) => Some(Reply::Signature { text, signature }),
             Some(Given::Unsigned(reason)) => Some(Reply::Unsigned(reason)),
             Some(Given::End(End { outcome: Outcome::Answered { status, .. }, response_body })) => {
                 let body = response_body.as_deref().unwrap_or_default();
@@ -249,6 +260,7 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         let context = Context {
             variable: &*self.under_way.variable.0,
             prepared: &|_| None,
+            http_urls: &self.http_urls,
             now_ms,
             user_agent: USER_AGENT,
         };

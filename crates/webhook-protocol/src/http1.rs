@@ -15,7 +15,7 @@ pub const MOST_HEAD_BYTES: usize = 16 * 1_024;
 /// How many headers an answer may have.
 pub const MOST_HEADERS: usize = 100;
 
-/// How much of a body is read, in bytes: enough for the 1000 characters that a row keeps, whatever their length.
+/// How much of a receiver's body is read, in bytes: enough for the 1000 characters that a row keeps, whatever their length.
 pub const MOST_BODY_BYTES: usize = 4_000;
 
 /// A receiver's answer.
@@ -27,7 +27,7 @@ pub struct Answer {
     pub location: Option<String>,
     /// The `Retry-After` header.
     pub retry_after: Option<String>,
-    /// The start of the body, at most [`MOST_BODY_BYTES`] of it. What is no UTF-8 is replaced.
+    /// The start of the body, as much of it as was asked for. What is no UTF-8 is replaced.
     pub body: String,
     /// The connection can carry another request: the answer was read to its end, nothing came after it, and the
     /// receiver does not close.
@@ -79,11 +79,15 @@ impl AnswerError {
 ///
 /// With `is_closed` there will be no more, because the receiver has closed or nobody waits any longer: then an answer
 /// whose headers are complete counts with as much of its body as there is, since the status has said it all. So does one
-/// whose body is not framed as its headers say.
+/// whose body is not framed as its headers say. `most_body_bytes` of the body are kept.
 ///
 /// # Errors
 /// An [`AnswerError`], as soon as it is clear that no answer will come.
-pub fn read_answer(bytes: &[u8], is_closed: bool) -> Result<Option<Answer>, AnswerError> {
+pub fn read_answer(
+    bytes: &[u8],
+    is_closed: bool,
+    most_body_bytes: usize,
+) -> Result<Option<Answer>, AnswerError> {
     let mut rest = bytes;
     loop {
         let used = bytes.len().saturating_sub(rest.len());
@@ -104,15 +108,21 @@ pub fn read_answer(bytes: &[u8], is_closed: bool) -> Result<Option<Answer>, Answ
             ..100 => return Err(not_http(&Error::Status, text)),
             // Interim: the answer follows. 101 is final, as it ends HTTP on this connection; nobody has asked for it.
             100 | 102..200 => {}
-            status => return Ok(answer(status, &head, text, rest, is_closed)),
+            status => return Ok(answer(status, &head, text, rest, (is_closed, most_body_bytes))),
         }
     }
 }
 
 /// The answer with this head, which is `text`, if `rest` holds enough of its body.
-fn answer(status: u16, head: &Response<'_, '_>, text: &[u8], rest: &[u8], is_closed: bool) -> Option<Answer> {
+fn answer(
+    status: u16,
+    head: &Response<'_, '_>,
+    text: &[u8],
+    rest: &[u8],
+    (is_closed, most_body_bytes): (bool, usize),
+) -> Option<Answer> {
     let fields = Fields::read(head);
-    let Body { bytes, end } = Body::read(fields.framing(status), rest);
+    let Body { bytes, end } = Body::read(fields.framing(status), rest, most_body_bytes);
     if end == End::ToCome && !is_closed {
         return None;
     }

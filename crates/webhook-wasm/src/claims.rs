@@ -41,7 +41,9 @@ pub struct Allowance {
     id: String,
     /// So many at most.
     most: u32,
-    /// So many are under way: an endpoint with fewer comes first.
+    /// So many travel in one request.
+    batch: u32,
+    /// So many requests are under way: an endpoint with fewer comes first.
     under_way: u32,
     /// It is a probe: only where nobody has made an attempt within this time, in milliseconds.
     quiet_ms: Option<f64>,
@@ -54,6 +56,8 @@ pub struct Allowance {
 pub struct ClaimOrder {
     /// For whom; empty where it is not worth a claim now.
     allowances: Vec<Allowance>,
+    /// How many rows altogether, at most.
+    rows: u32,
     /// In how many milliseconds time alone changes that.
     wait_ms: Option<f64>,
     /// In how many milliseconds a rate lets the next delivery go that is due.
@@ -95,11 +99,13 @@ impl From<dispatch::ClaimOrder> for ClaimOrder {
         let allowance = |allowance: dispatch::Allowance| Allowance {
             id: allowance.id,
             most: allowance.most,
+            batch: allowance.batch,
             under_way: allowance.under_way,
             quiet_ms: allowance.quiet_ms.map(|ms| ms as f64),
         };
         ClaimOrder {
             allowances: order.allowances.into_iter().map(allowance).collect(),
+            rows: order.rows,
             wait_ms: order.wait_ms.map(|ms| ms as f64),
             pace_ms: order.pace_ms.map(|ms| ms as f64),
         }

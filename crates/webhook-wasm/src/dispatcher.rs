@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 use tsify::{Ts, Tsify};
 use wasm_bindgen::prelude::*;
-use webhook_backoff as backoff;
 use webhook_dispatch as dispatch;
 use webhook_signing::SecretKey;
 
 use crate::{
+    carry::{Ends, Given, HttpRequest, Outcome, Step, Task},
     claims::{AllEndpointFacts, ClaimOrder, RateWindow, RateWindows},
     error::{shape_error, whole},
-    settings::Settings,
+    settings::{Settings, VariableLookup, look_up},
     target::RuntimeUrlParser,
 };
 
@@ -49,29 +49,24 @@ pub struct AttemptRef {
     attempt: u32,
 }
 
-/// An HTTP request, ready to be sent: `head` and `body` in UTF-8 are its bytes. Redirects are not to be followed.
-#[derive(Serialize, Tsify)]
-pub struct HttpRequest {
-    url: String,
-    #[tsify(type = "\"POST\"")]
-    method: &'static str,
-    /// As a URL writes it: IPv6 in brackets.
-    host: String,
-    port: u16,
-    tls: bool,
-    /// The request line and the headers, up to and with the empty line.
-    head: String,
-    body: String,
-}
-
 /// The attempts that travel in one request.
 #[derive(Serialize, Tsify)]
 #[serde(rename_all = "camelCase")]
 pub struct Batch {
     endpoint_id: String,
     attempts: Vec<AttemptRef>,
-    request: HttpRequest,
+    carrier: Carrier,
     timeout_ms: f64,
+}
+
+/// How a batch is sent.
+#[derive(Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub enum Carrier {
+    /// One request, whose answer's status says it all.
+    Request(HttpRequest),
+    /// What `next` says under this number, until it says the end.
+    Steps(u32),
 }
 
 /// What is to be done with the rows of a claim.
@@ -83,47 +78,14 @@ pub struct Plan {
     refused: Vec<RowUpdate>,
 }
 
-/// What the wire did with a request.
-#[derive(Deserialize, Tsify)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum Outcome {
-    /// The receiver answered.
-    Answered {
-        /// The HTTP status.
-        status: u16,
-        /// The `location` header.
-        #[tsify(type = "string | null")]
-        location: Option<String>,
-        /// The `retry-after` header.
-        #[tsify(type = "string | null")]
-        retry_after: Option<String>,
-        /// The start of the body.
-        body: String,
-    },
-    /// No answer came in time.
-    TimedOut {
-        /// How long was waited, in milliseconds.
-        after_ms: f64,
-    },
-    /// No connection came about, or it broke before the answer.
-    ConnectionFailed {
-        /// What the platform said.
-        reason: String,
-    },
-    /// The target's name has no address that may be called. Nothing was sent.
-    AddressRefused {
-        /// Which one, and why not.
-        reason: String,
-    },
-}
-
 /// What the wire did with a batch.
 #[derive(Deserialize, Tsify)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchOutcome {
     endpoint_id: String,
     attempts: Vec<AttemptRef>,
-    outcome: Outcome,
+    /// How each of them ended, in their order; one alone is that of all.
+    ends: Vec<Outcome>,
 }
 
 /// What the wire did with some batches.
@@ -161,6 +123,7 @@ pub struct RowUpdate {
 
 /// What follows from some outcomes.
 #[derive(Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
 #[tsify(missing_as_null)]
 pub struct Settled {
     /// One for each attempt.
@@ -169,6 +132,15 @@ pub struct Settled {
     gone: Vec<String>,
     /// Endpoints whose breaker has opened.
     opened: Vec<String>,
+    /// Endpoints that wait for something of ours, credentials most often, and for what.
+    not_ready: Vec<NotReady>,
+}
+
+/// An endpoint that waits for something of ours.
+#[derive(Serialize, Tsify)]
+pub struct NotReady {
+    endpoint: String,
+    error: String,
 }
 
 /// Says what to claim, plans attempts and settles their outcomes. It remembers how its endpoints fare. Every `nowMs`
@@ -178,11 +150,12 @@ pub struct Dispatcher(dispatch::Dispatcher<RuntimeUrlParser>);
 
 #[wasm_bindgen]
 impl Dispatcher {
-    /// A dispatcher that knows of no endpoint yet.
+    /// A dispatcher that knows of no endpoint yet. It looks credentials up by `variable`, when they are needed.
     #[wasm_bindgen(constructor)]
-    pub fn new(settings: Ts<Settings>) -> Result<Dispatcher, JsValue> {
+    pub fn new(settings: Ts<Settings>, variable: VariableLookup) -> Result<Dispatcher, JsValue> {
         let settings = settings.to_rust().map_err(shape_error)?.try_into()?;
-        Ok(Dispatcher(dispatch::Dispatcher::new(settings, RuntimeUrlParser)))
+        let dispatcher = dispatch::Dispatcher::new(settings, RuntimeUrlParser);
+        Ok(Dispatcher(dispatcher.with_variables(look_up(variable))))
     }
 
     /// Takes in what the tables say of all endpoints that are owed something.
@@ -257,9 +230,41 @@ impl Dispatcher {
         let outcomes = outcomes.to_rust().map_err(shape_error)?;
         let outcomes: Vec<dispatch::BatchOutcome> =
             outcomes.0.into_iter().map(dispatch::BatchOutcome::try_from).collect::<Result<_, _>>()?;
-        let dispatch::Settled { updates, gone, opened } = self.0.settle(&outcomes, whole(now_ms, "nowMs")?);
-        let updates = updates.into_iter().map(RowUpdate::from).collect();
-        Settled { updates, gone, opened }.into_ts().map_err(shape_error)
+        let settled = self.0.settle(&outcomes, whole(now_ms, "nowMs")?);
+        let not_ready = settled.not_ready.into_iter().map(|(endpoint, error)| NotReady { endpoint, error });
+        let settled = Settled {
+            updates: settled.updates.into_iter().map(RowUpdate::from).collect(),
+            gone: settled.gone,
+            opened: settled.opened,
+            not_ready: not_ready.collect(),
+        };
+        settled.into_ts().map_err(shape_error)
+    }
+
+    /// What to do next for a batch that goes by steps. `ends` is how the last step ended; null at the beginning and
+    /// after a preparation.
+    pub fn next(
+        &mut self,
+        batch: u32,
+        ends: Ts<Ends>,
+        #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
+    ) -> Result<Ts<Step>, JsValue> {
+        let ends = ends.to_rust().map_err(shape_error)?.0;
+        let ends = ends.map(|ends| ends.into_iter().map(dispatch::End::try_from).collect::<Result<_, _>>());
+        let step = self.0.next(batch, ends.transpose()?, whole(now_ms, "nowMs")?);
+        Step::from(step).into_ts().map_err(shape_error)
+    }
+
+    /// What to do next for the preparation with this key. `given` is what the last task gave; null at the beginning.
+    pub fn prepare(
+        &mut self,
+        key: &str,
+        given: Ts<Given>,
+        #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
+    ) -> Result<Ts<Task>, JsValue> {
+        let given = given.to_rust().map_err(shape_error)?.0;
+        let given = given.map(dispatch::Given::try_from).transpose()?;
+        Task::from(self.0.prepare(key, given, whole(now_ms, "nowMs")?)).into_ts().map_err(shape_error)
     }
 }
 
@@ -291,25 +296,21 @@ impl From<ClaimedRow> for dispatch::ClaimedDelivery {
 
 impl From<dispatch::Batch> for Batch {
     fn from(batch: dispatch::Batch) -> Self {
-        let request = batch.request;
         Batch {
             endpoint_id: batch.endpoint_id,
-            attempts: batch
-                .attempts
-                .into_iter()
-                .map(|attempt| AttemptRef { delivery_id: attempt.delivery_id, attempt: attempt.attempt })
-                .collect(),
-            request: HttpRequest {
-                url: request.url,
-                method: request.method,
-                host: request.host,
-                port: request.port,
-                tls: request.tls,
-                head: request.head,
-                body: request.body,
+            attempts: batch.attempts.into_iter().map(AttemptRef::from).collect(),
+            carrier: match batch.carrier {
+                dispatch::Carrier::Request(request) => Carrier::Request(request.into()),
+                dispatch::Carrier::Steps(number) => Carrier::Steps(number),
             },
             timeout_ms: batch.timeout_ms as f64,
         }
+    }
+}
+
+impl From<dispatch::AttemptRef> for AttemptRef {
+    fn from(attempt: dispatch::AttemptRef) -> Self {
+        AttemptRef { delivery_id: attempt.delivery_id, attempt: attempt.attempt }
     }
 }
 
@@ -317,28 +318,14 @@ impl TryFrom<BatchOutcome> for dispatch::BatchOutcome {
     type Error = JsValue;
 
     fn try_from(batch: BatchOutcome) -> Result<Self, JsValue> {
-        let (outcome, response_body) = match batch.outcome {
-            Outcome::Answered { status, location, retry_after, body } => {
-                (backoff::Outcome::Answered { status, location, retry_after }, Some(body))
-            }
-            Outcome::TimedOut { after_ms } => {
-                (backoff::Outcome::TimedOut { after_ms: whole(after_ms, "afterMs")? }, None)
-            }
-            Outcome::ConnectionFailed { reason } => (backoff::Outcome::ConnectionFailed { reason }, None),
-            Outcome::AddressRefused { reason } => (backoff::Outcome::AddressRefused { reason }, None),
-        };
+        let attempts = batch.attempts.into_iter().map(|attempt| dispatch::AttemptRef {
+            delivery_id: attempt.delivery_id,
+            attempt: attempt.attempt,
+        });
         Ok(dispatch::BatchOutcome {
             endpoint_id: batch.endpoint_id,
-            attempts: batch
-                .attempts
-                .into_iter()
-                .map(|attempt| dispatch::AttemptRef {
-                    delivery_id: attempt.delivery_id,
-                    attempt: attempt.attempt,
-                })
-                .collect(),
-            outcome,
-            response_body,
+            attempts: attempts.collect(),
+            ends: batch.ends.into_iter().map(dispatch::End::try_from).collect::<Result<_, _>>()?,
         })
     }
 }

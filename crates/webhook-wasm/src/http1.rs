@@ -27,6 +27,7 @@ pub struct Answer {
 
 /// Reads an answer from all that has come in since its request was sent; `undefined` asks for more. With `isClosed`
 /// there will be no more: then an answer whose headers are complete counts, whatever there is of its body.
+/// `mostBodyBytes` of the body are kept.
 ///
 /// @throws {Error} `AnswerError` with a code: `no_answer`, `broken_off`, `not_http`, `head_too_long`,
 /// `too_many_headers`. Its message completes a sentence whose subject is the receiver.
@@ -34,9 +35,10 @@ pub struct Answer {
 pub fn read_answer(
     bytes: &[u8],
     #[wasm_bindgen(js_name = isClosed)] is_closed: bool,
+    #[wasm_bindgen(js_name = mostBodyBytes)] most_body_bytes: u32,
     #[wasm_bindgen(js_name = withHead)] with_head: bool,
 ) -> Result<Option<Ts<Answer>>, JsValue> {
-    let answer = protocol::read_answer(bytes, is_closed)
+    let answer = protocol::read_answer(bytes, is_closed, most_body_bytes as usize)
         .map_err(|error| js_error("AnswerError", error.code(), &error.to_string()))?;
     let Some(answer) = answer else { return Ok(None) };
     let answer = Answer {

@@ -5,6 +5,7 @@
 //! receivers in TypeScript beside what the functions use. Errors are `Error`s with a `name`, a stable `code` and a `message`.
 
 pub mod address;
+pub mod carry;
 pub mod claims;
 pub mod dispatcher;
 mod error;

@@ -68,9 +68,8 @@ pub struct Settings {
 /// Reads the settings; variables that are wrong are named in `errors`.
 #[wasm_bindgen(js_name = readSettings)]
 pub fn read_settings(variable: VariableLookup) -> Result<Ts<Settings>, JsValue> {
-    let variable: js_sys::Function = JsValue::from(variable).unchecked_into();
-    let lookup = |name: &str| variable.call1(&JsValue::UNDEFINED, &name.into()).ok()?.as_string();
-    let (settings, errors) = dispatch::Settings::read(lookup);
+    let lookup = look_up(variable);
+    let (settings, errors) = dispatch::Settings::read(&lookup);
     let settings = Settings {
         retry_delays_ms: settings.retry.schedule.delays_ms().iter().map(|delay| *delay as f64).collect(),
         max_attempts: settings.retry.max_attempts,
@@ -91,6 +90,12 @@ pub fn read_settings(variable: VariableLookup) -> Result<Ts<Settings>, JsValue> 
         errors: errors.iter().map(ToString::to_string).collect(),
     };
     settings.into_ts().map_err(shape_error)
+}
+
+/// A look-up as the core calls it.
+pub(crate) fn look_up(variable: VariableLookup) -> impl Fn(&str) -> Option<String> + 'static {
+    let variable: js_sys::Function = JsValue::from(variable).unchecked_into();
+    move |name: &str| variable.call1(&JsValue::UNDEFINED, &name.into()).ok()?.as_string()
 }
 
 impl TryFrom<Settings> for dispatch::Settings {

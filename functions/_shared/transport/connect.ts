@@ -23,6 +23,14 @@ export interface ConnectOptions {
   /** How long each address gets, TLS included, in milliseconds. */
   connectTimeoutMs: number;
   openSocket: OpenSocket;
+  /** What is spoken over TLS; empty for what has no name there. */
+  alpnProtocols: string[];
+}
+
+/** A socket to one of a receiver's addresses, TLS included. */
+export interface Opened {
+  address: string;
+  conn: Deno.TcpConn | Deno.TlsConn;
 }
 
 /** The platform's. Deno 2.1.4 knows no signal and ignores it. */
@@ -36,18 +44,28 @@ export function keyOf({ host, port, tls }: Peer, address: string): string {
   return `${tls ? "tls" : "tcp"} ${host} ${port} ${address}`;
 }
 
-/** Connects to the first address that works; rejects with what each of them said. */
+/** As `openFirst`, for HTTP. */
 export async function connect(
   peer: Peer,
   addresses: string[],
   deadline: Deadline,
   options: ConnectOptions,
 ): Promise<Connection> {
+  const { address, conn } = await openFirst(peer, addresses, deadline, options);
+  return new Connection(keyOf(peer, address), conn, peer.tls);
+}
+
+/** Connects to the first address that works; rejects with what each of them said. */
+export async function openFirst(
+  peer: Peer,
+  addresses: string[],
+  deadline: Deadline,
+  options: ConnectOptions,
+): Promise<Opened> {
   const failures: string[] = [];
   for (const address of addresses) {
     try {
-      const conn = await open(peer, address, deadline, options);
-      return new Connection(keyOf(peer, address), conn, peer.tls);
+      return { address, conn: await open(peer, address, deadline, options) };
     } catch (error) {
       if (deadline.isOver) throw error;
       const { message } = error as Error;
@@ -70,7 +88,7 @@ async function open(peer: Peer, address: string, deadline: Deadline, options: Co
     // What is written goes out at once: the first request on TLS would wait for the handshake's acknowledgement.
     tcp.setNoDelay(true);
     if (!peer.tls) return tcp;
-    const tls = await startTls(tcp, peer.host, options.caCerts);
+    const tls = await startTls(tcp, peer.host, options);
     opened = tls;
     if (givenUp.signal.aborted) close(tls);
     await tls.handshake().catch((error) => {
@@ -91,9 +109,13 @@ async function open(peer: Peer, address: string, deadline: Deadline, options: Co
 }
 
 /** The certificate has to be that of the URL's host, whatever its address is. */
-function startTls(tcp: Deno.TcpConn, host: string, caCerts: string[]): Promise<Deno.TlsConn> {
+function startTls(
+  tcp: Deno.TcpConn,
+  host: string,
+  { caCerts, alpnProtocols }: ConnectOptions,
+): Promise<Deno.TlsConn> {
   const hostname = host.replace(/^\[(.*)\]$/, "$1");
-  return Deno.startTls(tcp, { hostname, caCerts, alpnProtocols: ["http/1.1"] });
+  return Deno.startTls(tcp, { hostname, caCerts, ...(alpnProtocols.length > 0 && { alpnProtocols }) });
 }
 
 /** The platform resolves what is no address. Nothing may be sent to where that leads. */

@@ -4,9 +4,9 @@
  * @module
  */
 
-/** What most answers need, and what none may exceed: 16 KiB of headers, 4,000 bytes of body, and chunk sizes. */
+/** What most answers need, and what headers, 16 KiB of them, and the chunk sizes of a body may take. */
 const FIRST_BYTES = 2 * 1_024;
-const MOST_BYTES = 24 * 1_024;
+const MOST_FRAME_BYTES = 20 * 1_024;
 
 export class Connection {
   /** Says where it goes: connections with the same key are interchangeable. */
@@ -23,6 +23,7 @@ export class Connection {
   readonly #isTls: boolean;
   #buffer = new Uint8Array(FIRST_BYTES);
   #length = 0;
+  #most = MOST_FRAME_BYTES;
   #reading: Promise<boolean> | undefined;
   /** Called when it ends while nobody uses it. */
   #onEnd: (() => void) | undefined;
@@ -41,11 +42,15 @@ export class Connection {
 
   /** There is no room for more. */
   get isFull(): boolean {
-    return this.#length === MOST_BYTES;
+    return this.#length >= this.#most;
   }
 
-  /** Resolves when all is handed over, or no more can be. The receiver may answer, and close, before. */
-  async send(bytes: Uint8Array): Promise<void> {
+  /**
+   * Resolves when all is handed over, or no more can be. The receiver may answer, and close, before. Of the answer's
+   * body, `mostBodyBytes` are wanted.
+   */
+  async send(bytes: Uint8Array, mostBodyBytes: number): Promise<void> {
+    this.#most = MOST_FRAME_BYTES + mostBodyBytes;
     this.isSent = false;
     let rest = bytes;
     try {
@@ -107,7 +112,7 @@ export class Connection {
   }
 
   #grow(): void {
-    const larger = new Uint8Array(Math.min(2 * this.#buffer.length, MOST_BYTES));
+    const larger = new Uint8Array(Math.min(2 * this.#buffer.length, Math.max(this.#most, FIRST_BYTES)));
     larger.set(this.#buffer);
     this.#buffer = larger;
   }

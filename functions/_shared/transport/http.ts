@@ -27,10 +27,10 @@ export interface Exchange {
  * Sends a request; `timeoutMs` is for the whole exchange, from the name's resolution to the answer's end. Never
  * rejects: what goes wrong is an outcome.
  */
-export type Send = (request: HttpRequest, timeoutMs: number, withHeaders?: boolean) => Promise<Exchange>;
+export type SendHttp = (request: HttpRequest, timeoutMs: number, withHeaders?: boolean) => Promise<Exchange>;
 
 export interface HttpTransport {
-  send: Send;
+  send: SendHttp;
   /** Closes the connections that wait for another request. Those after it are made anew. */
   close: () => void;
 }
@@ -46,7 +46,13 @@ export interface HttpTransportOptions extends Partial<ConnectOptions> {
 const encoder = new TextEncoder();
 
 export function createHttpTransport(options: HttpTransportOptions): HttpTransport {
-  const connectOptions = { caCerts: [], connectTimeoutMs: 5_000, openSocket, ...options };
+  const connectOptions = {
+    caCerts: [],
+    connectTimeoutMs: 5_000,
+    openSocket,
+    alpnProtocols: ["http/1.1"],
+    ...options,
+  };
   const pool = new Pool();
 
   const exchange = async (request: HttpRequest, deadline: Deadline, withHead: boolean): Promise<Answer> => {
@@ -56,9 +62,9 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
     for (let reused = pool.take(keys);; reused = pool.take(keys)) {
       const connection = reused ?? await connect(request, addresses, deadline, connectOptions);
       deadline.onOver = () => connection.close();
-      const sending = connection.send(bytes);
+      const sending = connection.send(bytes, request.mostAnswerBytes);
       try {
-        const answer = await receive(connection, withHead);
+        const answer = await receive(connection, request.mostAnswerBytes, withHead);
         if (answer.reusable && connection.isSent && !deadline.isOver) pool.put(connection);
         else connection.close();
         return answer;
@@ -72,7 +78,7 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
     }
   };
 
-  const send: Send = async (request, timeoutMs, withHeaders = false) => {
+  const send: SendHttp = async (request, timeoutMs, withHeaders = false) => {
     const start = performance.now();
     const deadline = new Deadline(timeoutMs, new Error("timed out"));
     let outcome: Outcome;
@@ -92,11 +98,12 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
 }
 
 /** Reads while the request is still being written: a receiver may answer early, and close. */
-async function receive(connection: Connection, withHead: boolean): Promise<Answer> {
+async function receive(connection: Connection, mostBodyBytes: number, withHead: boolean): Promise<Answer> {
   while (true) {
     const isOpen = await connection.receive();
     try {
-      const answer = readAnswer(connection.received, !isOpen || connection.isFull, withHead);
+      const isOver = !isOpen || connection.isFull;
+      const answer = readAnswer(connection.received, isOver, mostBodyBytes, withHead);
       if (answer) return answer;
     } catch (error) {
       throw connection.broken ?? error;

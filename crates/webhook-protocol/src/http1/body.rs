@@ -4,8 +4,6 @@ use std::borrow::Cow;
 
 use httparse::{Status, parse_chunk_size};
 
-use super::MOST_BODY_BYTES;
-
 /// How a body's end is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
@@ -40,28 +38,28 @@ pub(super) enum End {
 }
 
 impl<'a> Body<'a> {
-    /// `rest` is what has come in after the head.
-    pub(super) fn read(framing: Framing, rest: &'a [u8]) -> Body<'a> {
+    /// `rest` is what has come in after the head; `most` bytes of the body are kept.
+    pub(super) fn read(framing: Framing, rest: &'a [u8], most: usize) -> Body<'a> {
         match framing {
             Framing::Empty => Body { bytes: Cow::Borrowed(&[]), end: End::After(0) },
-            Framing::Length(length) => Body::plain(rest, length),
-            Framing::UntilClosed => Body::plain(rest, u64::MAX),
+            Framing::Length(length) => Body::plain(rest, length, most),
+            Framing::UntilClosed => Body::plain(rest, u64::MAX, most),
             Framing::Chunked => {
                 let mut bytes = Vec::new();
-                let end = read_chunks(rest, &mut bytes);
+                let end = read_chunks(rest, &mut bytes, most);
                 Body { bytes: Cow::Owned(bytes), end }
             }
             Framing::Unknown => Body { bytes: Cow::Borrowed(&[]), end: End::Cut },
         }
     }
 
-    fn plain(rest: &'a [u8], length: u64) -> Body<'a> {
-        match usize::try_from(length).ok().filter(|length| *length <= MOST_BODY_BYTES) {
+    fn plain(rest: &'a [u8], length: u64, most: usize) -> Body<'a> {
+        match usize::try_from(length).ok().filter(|length| *length <= most) {
             Some(length) => match rest.get(..length) {
                 Some(whole) => Body { bytes: Cow::Borrowed(whole), end: End::After(length) },
                 None => Body { bytes: Cow::Borrowed(rest), end: End::ToCome },
             },
-            None => match rest.get(..MOST_BODY_BYTES) {
+            None => match rest.get(..most) {
                 Some(start) => Body { bytes: Cow::Borrowed(start), end: End::Cut },
                 None => Body { bytes: Cow::Borrowed(rest), end: End::ToCome },
             },
@@ -70,7 +68,7 @@ impl<'a> Body<'a> {
 }
 
 /// Adds the chunks' data to `bytes`, up to what is kept, and up to what is no chunk.
-fn read_chunks(rest: &[u8], bytes: &mut Vec<u8>) -> End {
+fn read_chunks(rest: &[u8], bytes: &mut Vec<u8>, most: usize) -> End {
     let mut at = rest;
     loop {
         // The parser takes a line without digits for a chunk without data.
@@ -88,7 +86,7 @@ fn read_chunks(rest: &[u8], bytes: &mut Vec<u8>) -> End {
             return end.map_or(End::ToCome, End::After);
         }
         // No more than what is kept is ever of interest, so that no size is too large to count with.
-        let kept = MOST_BODY_BYTES.saturating_sub(bytes.len());
+        let kept = most.saturating_sub(bytes.len());
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let data = at.get(..size).unwrap_or(at);
         bytes.extend_from_slice(data.get(..kept).unwrap_or(data));

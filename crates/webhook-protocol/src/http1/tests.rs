@@ -6,6 +6,11 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// With the bound of a receiver's body.
+fn read_answer(bytes: &[u8], is_closed: bool) -> Result<Option<Answer>, AnswerError> {
+    super::read_answer(bytes, is_closed, MOST_BODY_BYTES)
+}
+
 /// What `read_answer` makes of an answer: `status body`, then ` +` if the connection can be used again; `…` if it
 /// asks for more; the code of an error.
 fn read(bytes: &[u8], is_closed: bool) -> String {
@@ -318,5 +323,22 @@ proptest! {
         splits.sort_unstable();
         let answer = read_in_parts(bytes.as_bytes(), &splits).unwrap().unwrap();
         prop_assert_eq!((answer.body, answer.reusable), (parts.concat(), true));
+    }
+}
+
+#[test]
+fn as_much_of_a_body_is_kept_as_is_asked_for() {
+    let chunked: &[u8] =
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n";
+    let plain: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabcdef";
+    for bytes in [chunked, plain] {
+        for (most, body, reusable) in [(6, "abcdef", true), (100_000, "abcdef", true), (5, "abcde", false)] {
+            let answer = super::read_answer(bytes, false, most).unwrap().unwrap();
+            assert_eq!(
+                (answer.body.as_str(), answer.reusable),
+                (body, reusable && (most > 6 || bytes == plain)),
+                "{most}"
+            );
+        }
     }
 }
