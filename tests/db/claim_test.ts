@@ -199,13 +199,16 @@ databaseTest("a claim is shared fairly, and takes no more than is allowed", asyn
   // The busy one's are the oldest.
   for (const endpoint of [busy, held, idle]) await insertDeliveries(sql, endpoint, 20);
   const rows = await store.claim(10, [
-    { id: busy, most: 20, under_way: 4, quiet_ms: null },
-    { id: idle, most: 20, under_way: 0, quiet_ms: null },
+    { id: busy, most: 20, batch: 1, under_way: 4, quiet_ms: null },
+    { id: idle, most: 20, batch: 1, under_way: 0, quiet_ms: null },
   ]);
   const count = (endpoint: string) => rows.filter(({ endpoint_id }) => endpoint_id === endpoint).length;
   // 4 + 3 beside 7: both have as many under way then.
   assert.deepEqual([count(busy), count(idle), count(held)], [3, 7, 0]);
-  assert.equal((await store.claim(100, [{ id: held, most: 2, under_way: 0, quiet_ms: null }])).length, 2);
+  assert.equal(
+    (await store.claim(100, [{ id: held, most: 2, batch: 1, under_way: 0, quiet_ms: null }])).length,
+    2,
+  );
   assert.equal((await store.claim(100, [])).length, 0);
 });
 
@@ -243,8 +246,8 @@ databaseTest("a long queue does not stand before a short one", async ({ sql, sto
   await insertDeliveries(sql, long, 5_000);
   await insertDeliveries(sql, short, 3);
   const rows = await store.claim(20, [
-    { id: long, most: 50, under_way: 0, quiet_ms: null },
-    { id: short, most: 50, under_way: 0, quiet_ms: null },
+    { id: long, most: 50, batch: 1, under_way: 0, quiet_ms: null },
+    { id: short, most: 50, batch: 1, under_way: 0, quiet_ms: null },
   ]);
   assert.equal(rows.filter(({ endpoint_id }) => endpoint_id === short).length, 3);
   assert.equal(rows.length, 20);
@@ -253,7 +256,7 @@ databaseTest("a long queue does not stand before a short one", async ({ sql, sto
 databaseTest("of many that want to probe an endpoint, one does", async ({ sql, store }) => {
   const endpoint = await insertEndpoint(sql, { url: URL });
   await insertDeliveries(sql, endpoint, 20);
-  const probe = () => store.claim(10, [{ id: endpoint, most: 1, under_way: 0, quiet_ms: 270_000 }]);
+  const probe = () => store.claim(10, [{ id: endpoint, most: 1, batch: 1, under_way: 0, quiet_ms: 270_000 }]);
   const claims = await Promise.all(Array.from({ length: 12 }, probe));
   assert.equal(claims.flat().length, 1);
   // Its failure is recorded: the next probe has to wait.

@@ -51,7 +51,7 @@ databaseTest("each endpoint that is owed something is told, with what it is owed
   await insertDeliveries(sql, off, 1);
   await insert(sql, owedNothing, { status: "delivered", error: null });
   await claim(database, 0);
-  await database.store.claim(2, [{ id: endpoint, most: 2, under_way: 0, quiet_ms: null }]);
+  await database.store.claim(2, [{ id: endpoint, most: 2, batch: 1, under_way: 0, quiet_ms: null }]);
   await insert(sql, endpoint, { ago: "0 seconds", error: "HTTP 500; attempt 1 of 16, next in 30 s" });
   const { next_due_in_ms, last_failure_ago_ms, ...facts } = await factsOf(database, endpoint);
   assert.deepEqual(facts, {
@@ -123,7 +123,7 @@ databaseTest(
     const other = await insertEndpoint(sql, { url: URL });
     const [underWay] = await insertDeliveries(sql, gone, 3);
     await insertDeliveries(sql, other, 1);
-    await store.claim(1, [{ id: gone, most: 1, under_way: 0, quiet_ms: null }]);
+    await store.claim(1, [{ id: gone, most: 1, batch: 1, under_way: 0, quiet_ms: null }]);
     await insert(sql, gone, { attempts: 2 });
     // Somebody has given it another URL since.
     assert.deepEqual([...await store.retire([{ id: gone, url: "https://old.example/" }])], []);

@@ -10,8 +10,9 @@ import {
 } from "../../functions/_shared/core.ts";
 import { drain, type Drained, type DrainOptions } from "../../functions/_shared/drain.ts";
 import { answerOf } from "../../functions/_shared/patience.ts";
-import type { Exchange } from "../../functions/_shared/transport/http.ts";
-import { testSettings } from "../support/settings.ts";
+import type { Sent } from "../../functions/_shared/send.ts";
+import { requestOf } from "../support/http.ts";
+import { testDispatcher, testSettings } from "../support/settings.ts";
 
 function row(n: number, columns: Partial<ClaimedRow> = {}): ClaimedRow {
   return {
@@ -32,9 +33,10 @@ function rows(count: number, columns: Partial<ClaimedRow> = {}): ClaimedRow[] {
   return Array.from({ length: count }, (_, n) => row(n, columns));
 }
 
-function answered(status: number): Exchange {
+function answered(status: number): Sent {
   return {
-    outcome: { answered: { status, location: null, retryAfter: null, body: "" } },
+    ends: [{ answered: { status, location: null, retryAfter: null, body: "" } }],
+    request: null,
     headers: {},
     durationMs: 0,
   };
@@ -90,7 +92,7 @@ function memory(queue: ClaimedRow[]) {
 function options(store: DrainOptions["store"], more: Partial<DrainOptions> = {}): DrainOptions {
   return {
     store,
-    dispatcher: new Dispatcher(testSettings({ maxAttempts: 3, concurrency: 4, endpointConcurrency: 4 })),
+    dispatcher: testDispatcher({ maxAttempts: 3, concurrency: 4, endpointConcurrency: 4 }),
     send: () => Promise.resolve(answered(200)),
     now: () => 0,
     log: () => {},
@@ -138,8 +140,8 @@ Deno.test("a slow endpoint does not hold up the others, and a full one is not cl
   const { store, written, claims } = memory([...slow, ...fast]);
   const release = Promise.withResolvers<void>();
   let slowUnderWay = 0;
-  const send: DrainOptions["send"] = async ({ url }) => {
-    if (url === "https://slow.example/") {
+  const send: DrainOptions["send"] = async (batch) => {
+    if (requestOf(batch).url === "https://slow.example/") {
       assert(++slowUnderWay <= 2, "more than its share");
       await release.promise;
       slowUnderWay--;
@@ -149,7 +151,7 @@ Deno.test("a slow endpoint does not hold up the others, and a full one is not cl
     return answered(200);
   };
   const settings = testSettings({ concurrency: 4, endpointConcurrency: 2 });
-  const dispatcher = new Dispatcher(settings);
+  const dispatcher = new Dispatcher(settings, () => undefined);
   assert.deepEqual(await drain(options(store, { send, dispatcher })), delivered(40));
   const whileFull = claims.filter(({ allowances }) => allowances.some(({ id }) => id === "fast"));
   assert(whileFull.some(({ allowances }) => allowances.every(({ id }) => id !== "slow")));
@@ -197,8 +199,8 @@ Deno.test("goes on to let requests end after the platform's warning, without spi
 
 Deno.test("results that come in while it decides to end are written", async () => {
   const { store, written } = memory([row(1)]);
-  const answer = Promise.withResolvers<Exchange>();
-  const dispatcher = new Dispatcher(testSettings());
+  const answer = Promise.withResolvers<Sent>();
+  const dispatcher = testDispatcher();
   let orders = 0;
   const late = {
     observe: dispatcher.observe.bind(dispatcher),
@@ -242,8 +244,8 @@ Deno.test("an endpoint whose URL has changed meanwhile is not switched off for t
     retired.push(...endpoints);
     return Promise.resolve([]);
   };
-  const send: DrainOptions["send"] = ({ url }) =>
-    Promise.resolve(answered(url === "https://a.example/" ? 410 : 200));
+  const send: DrainOptions["send"] = (batch) =>
+    Promise.resolve(answered(requestOf(batch).url === "https://a.example/" ? 410 : 200));
   await drain(options(store, { send }));
   assert.deepEqual(retired, [{ id: "e", url: "" }]);
 });
@@ -272,8 +274,8 @@ Deno.test("failures and refusals are counted apart", async () => {
     row(3, { endpoint_id: "f", url: "ftp://x" }),
     row(4),
   ]);
-  const send: DrainOptions["send"] = ({ head }) =>
-    Promise.resolve(answered(/webhook-id: 4\r/.test(head) ? 200 : 500));
+  const send: DrainOptions["send"] = (batch) =>
+    Promise.resolve(answered(/webhook-id: 4\r/.test(requestOf(batch).head) ? 200 : 500));
   assert.deepEqual(await drain(options(store, { send })), {
     delivered: 1,
     retrying: 1,

@@ -2,9 +2,8 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { Dispatcher } from "../../functions/_shared/core.ts";
 import { answered, claimed, failed, PAYLOAD, planned, send, withTransport } from "../support/http.ts";
-import { testSettings } from "../support/settings.ts";
+import { testDispatcher } from "../support/settings.ts";
 import { OK, type Peer, withServer } from "../support/server.ts";
 
 const SECRET_PATH = "/hook?token=hidden";
@@ -291,7 +290,7 @@ Deno.test("a compressed answer is neither asked for nor unpacked", async () => {
 
 Deno.test("nothing can begin a header of its own", () => {
   for (const id of ["a\r\nX-Admin: 1", "a\nb", "a\0", "ü"]) {
-    const { batches, refused } = new Dispatcher(testSettings()).plan(
+    const { batches, refused } = testDispatcher().plan(
       [claimed("http://a.example/", { id })],
       0,
     );

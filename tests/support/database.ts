@@ -114,6 +114,6 @@ export async function claim({ store }: Pick<TestDatabase, "store">, limit: numbe
   const endpoints = await store.endpoints();
   return await store.claim(
     limit,
-    endpoints.map(({ id }) => ({ id, most: limit, under_way: 0, quiet_ms: null })),
+    endpoints.map(({ id }) => ({ id, most: limit, batch: 1, under_way: 0, quiet_ms: null })),
   );
 }

@@ -5,14 +5,14 @@
  */
 
 import assert from "node:assert/strict";
-import { type ClaimedRow, Dispatcher, type HttpRequest, type Outcome } from "../../functions/_shared/core.ts";
+import type { Batch, ClaimedRow, HttpRequest, Outcome } from "../../functions/_shared/core.ts";
 import {
   createHttpTransport,
   type HttpTransport,
   type HttpTransportOptions,
-  type Send,
+  type SendHttp,
 } from "../../functions/_shared/transport/http.ts";
-import { testSettings } from "./settings.ts";
+import { testDispatcher } from "./settings.ts";
 
 export const PAYLOAD =
   '{"data": {"big": 12345678901234567890, "money": 1.10, "name": "Zoë 🎲 \\u0001"}, "event": "order.paid", "request_id": "4bf92f35-77b3-4da6-a3ce-929d0e0e4736"}';
@@ -34,11 +34,17 @@ export function claimed(url: string, columns: Partial<ClaimedRow> = {}): Claimed
 }
 
 export function planned(url: string, columns?: Partial<ClaimedRow>): HttpRequest {
-  const { batches, refused } = new Dispatcher(testSettings({ allowedAddresses: "0.0.0.0/0, ::/0" })).plan([
+  const { batches, refused } = testDispatcher({ allowedAddresses: "0.0.0.0/0, ::/0" }).plan([
     claimed(url, columns),
   ], Date.now());
   assert.equal(batches.length, 1, refused[0]?.error_message ?? "");
-  return batches[0]!.request;
+  return requestOf(batches[0]!);
+}
+
+/** The request of a batch that is one over HTTP. */
+export function requestOf({ carrier }: Batch): HttpRequest {
+  assert("request" in carrier);
+  return carrier.request;
 }
 
 /** Takes hosts for addresses: no name is resolved. */
@@ -58,7 +64,7 @@ export async function withTransport<T>(
 }
 
 /** Sends one request over a connection of its own. */
-export const send: Send = (request, timeoutMs, withHeaders) =>
+export const send: SendHttp = (request, timeoutMs, withHeaders) =>
   withTransport({}, (transport) => transport.send(request, timeoutMs, withHeaders));
 
 export function answered(outcome: Outcome) {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readSettings, type Settings } from "../../functions/_shared/core.ts";
+import { Dispatcher, readSettings, type Settings } from "../../functions/_shared/core.ts";
 
 export function testSettings(settings: Partial<Settings> = {}): Settings {
   return {
@@ -13,4 +13,12 @@ export function testSettings(settings: Partial<Settings> = {}): Settings {
     allowedAddresses: "127.0.0.0/8,::1",
     ...settings,
   };
+}
+
+/** A dispatcher with such settings, and credentials in these variables. */
+export function testDispatcher(
+  settings: Partial<Settings> = {},
+  variables: Record<string, string> = {},
+): Dispatcher {
+  return new Dispatcher(testSettings(settings), (name) => variables[name]);
 }

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import * as core from "../../functions/_shared/core.ts";
+import { requestOf } from "../support/http.ts";
 import { testSettings } from "../support/settings.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -105,13 +106,15 @@ Deno.test("target URLs are judged as the vectors have it, by the runtime's own p
 });
 
 Deno.test("a claimed row becomes a request, and its outcome a row update", () => {
-  const dispatcher = new core.Dispatcher(testSettings({ maxAttempts: 3 }));
+  const dispatcher = new core.Dispatcher(testSettings({ maxAttempts: 3 }), () => undefined);
   const plan = dispatcher.plan(
     [row, { ...row, endpoint_id: "missing", url: null, is_active: null }],
     1_769_680_800_000,
   );
   assert.equal(plan.batches.length, 1);
-  const { request, ...batch } = plan.batches[0]!;
+  const { carrier, ...batch } = plan.batches[0]!;
+  assert("request" in carrier);
+  const { request } = carrier;
   assert.deepEqual(batch, { endpointId: "e", attempts, timeoutMs: 10_000 });
   assert.equal(request.url, row.url);
   assert.equal(request.method, "POST");
@@ -144,7 +147,7 @@ Deno.test("a claimed row becomes a request, and its outcome a row update", () =>
     { answered: { status: 410, location: null, retryAfter: null, body: "" } },
   ];
   const { updates, gone, opened } = dispatcher.settle(
-    outcomes.map((outcome) => ({ endpointId: "e", attempts, outcome })),
+    outcomes.map((outcome) => ({ endpointId: "e", attempts, ends: [outcome] })),
     0,
   );
   assert.deepEqual([gone, opened], [["e"], []]);
@@ -164,7 +167,7 @@ Deno.test("a claimed row becomes a request, and its outcome a row update", () =>
 });
 
 Deno.test("what the tables say of endpoints becomes an order to claim", () => {
-  const dispatcher = new core.Dispatcher(testSettings());
+  const dispatcher = new core.Dispatcher(testSettings(), () => undefined);
   const facts: core.EndpointFacts = {
     id: "e",
     url: "https://a.example/#rate=10/s",
@@ -188,10 +191,11 @@ Deno.test("what the tables say of endpoints becomes an order to claim", () => {
   ]);
   assert.deepEqual(dispatcher.claimOrder(100, 1_000_000), {
     allowances: [
-      { id: "e", most: 1, under_way: 0, quiet_ms: null },
-      { id: "f", most: 3, under_way: 0, quiet_ms: null },
-      { id: "h", most: 1, under_way: 0, quiet_ms: null },
+      { id: "e", most: 1, batch: 1, under_way: 0, quiet_ms: null },
+      { id: "f", most: 3, batch: 1, under_way: 0, quiet_ms: null },
+      { id: "h", most: 1, batch: 1, under_way: 0, quiet_ms: null },
     ],
+    rows: 100,
     waitMs: 299_000,
     paceMs: null,
   });
@@ -287,13 +291,16 @@ Deno.test("a request goes where the runtime's URL says", () => {
   ];
   for (const text of urls) {
     const url = new URL(text);
-    const { batches, refused } = new core.Dispatcher(testSettings({ allowedAddresses: "0.0.0.0/0, ::/0" }))
+    const { batches, refused } = new core.Dispatcher(
+      testSettings({ allowedAddresses: "0.0.0.0/0, ::/0" }),
+      () => undefined,
+    )
       .plan(
         [{ ...row, url: text }],
         0,
       );
     assert.deepEqual(refused, []);
-    const { host, port, tls, head } = batches[0]!.request;
+    const { host, port, tls, head } = requestOf(batches[0]!);
     const defaultPort = url.protocol === "https:" ? 443 : 80;
     assert.deepEqual([host, port, tls], [url.hostname, Number(url.port) || defaultPort, defaultPort === 443]);
     const [requestLine, hostHeader] = head.split("\r\n");
@@ -304,7 +311,7 @@ Deno.test("a request goes where the runtime's URL says", () => {
 
 Deno.test("an answer is read from the bytes that are there", () => {
   const read = (text: string, isClosed = false, withHead = false) =>
-    core.readAnswer(encode(text), isClosed, withHead);
+    core.readAnswer(encode(text), isClosed, 4_000, withHead);
   const head = "HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 3\r\n\r\n";
   const answer = { status: 429, location: null, retryAfter: "7", body: "bad", reusable: true, head: null };
   assert.equal(read(`${head}ba`), undefined);
@@ -340,11 +347,17 @@ Deno.test("errors have a name, a code and a message", () => {
   const replay = (body: string) => () => core.readReplay(body);
   assert.equal(wrong(replay('{"replay": 1}')), "ReplayError invalid_replay");
   assert.equal(wrong(replay('{"replay": {}}')), "ReplayError unbounded_replay");
-  const dispatcher = new core.Dispatcher(testSettings());
+  const dispatcher = new core.Dispatcher(testSettings(), () => undefined);
   assert.equal(wrong(() => dispatcher.plan([{} as core.ClaimedRow], 0)), "ShapeError shape");
   assert.equal(wrong(() => dispatcher.plan([row], NaN)), "ShapeError shape");
-  assert.equal(wrong(() => new core.Dispatcher(testSettings({ maxAttempts: -1 }))), "ShapeError shape");
-  assert.equal(wrong(() => new core.Dispatcher(testSettings({ leaseMs: 1.5 }))), "ShapeError shape");
+  assert.equal(
+    wrong(() => new core.Dispatcher(testSettings({ maxAttempts: -1 }), () => undefined)),
+    "ShapeError shape",
+  );
+  assert.equal(
+    wrong(() => new core.Dispatcher(testSettings({ leaseMs: 1.5 }), () => undefined)),
+    "ShapeError shape",
+  );
   assert.equal(dispatcher.plan([row], 0).batches.length, 1);
 });
 
