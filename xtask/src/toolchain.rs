@@ -40,21 +40,25 @@ impl Toolchain {
         bail!("Rust cannot compile to WASM here: run 'rustup target add {TARGET}', then again")
     }
 
-    /// A cargo command that compiles for WASM, `build` and target included.
-    pub(crate) fn cargo_build(&self, root: &Path, target_dir: &Path) -> Command {
+    /// A cargo command that compiles for WASM, `build` and target included. `flags` are rustc's.
+    pub(crate) fn cargo_build(&self, root: &Path, target_dir: &Path, flags: &[&str]) -> Command {
         let mut cargo = match self {
             // This program runs under the cargo that is to be used.
             Toolchain::Default => Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into())),
             Toolchain::Debian { .. } => Command::new("/usr/bin/cargo"),
         };
-        // What rustup set for the cargo that runs this program is not for another one.
-        for variable in ["RUSTUP_TOOLCHAIN", "RUSTC", "RUSTDOC", "RUSTC_WRAPPER", "CARGO"] {
-            cargo.env_remove(variable);
+        // What rustup set for the cargo that runs this program is not for another one. For the same one it stays: without
+        // it, a dependency's own `rust-toolchain.toml` would choose the compiler (kafka-protocol brings one).
+        if matches!(self, Toolchain::Debian { .. }) {
+            for variable in ["RUSTUP_TOOLCHAIN", "RUSTC", "RUSTDOC", "RUSTC_WRAPPER", "CARGO"] {
+                cargo.env_remove(variable);
+            }
         }
         cargo.current_dir(root).args(["build", "--release", "--locked", "--target", TARGET, "--target-dir"]);
         cargo.arg(target_dir);
         // Panic messages name source files: no machine's paths belong in what is deployed.
-        let mut flags = vec![format!("--remap-path-prefix={}=.", root.display())];
+        let mut flags: Vec<String> = flags.iter().map(|&flag| flag.to_owned()).collect();
+        flags.push(format!("--remap-path-prefix={}=.", root.display()));
         if let Some(home) = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(default_cargo_home) {
             flags.push(format!("--remap-path-prefix={}=cargo", home.display()));
         }
