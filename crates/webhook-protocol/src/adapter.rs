@@ -7,7 +7,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::{CredentialsError, HttpRequest, HttpRequestError, KafkaRequest, Message};
+use crate::{CredentialsError, HttpRequest, HttpRequestError, HttpUrlParser, KafkaRequest, Message};
 
 /// Delivers over one protocol to one target.
 pub trait Adapter: fmt::Debug {
@@ -60,6 +60,8 @@ pub struct Context<'a> {
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// Looks up what a [`Preparation`] with this key has found out, if it still holds.
     pub prepared: &'a dyn Fn(&str) -> Option<String>,
+    /// Reads the URLs that variables hold.
+    pub http_urls: &'a dyn HttpUrlParser,
     /// Milliseconds since 1970.
     pub now_ms: u64,
     /// Names us to the service.
@@ -208,8 +210,13 @@ pub enum PreparationStep {
 pub enum Reply<'a> {
     /// An answer.
     Response(Response<'a>),
-    /// A signature.
-    Signature(&'a [u8]),
+    /// A signature. What was signed comes back with it, so that a preparation keeps nothing between its steps.
+    Signature {
+        /// [`PreparationStep::Sign`]'s text.
+        text: &'a str,
+        /// Its signature's bytes.
+        signature: &'a [u8],
+    },
     /// The key could not be used, and why.
     Unsigned(&'a str),
 }
