@@ -176,8 +176,8 @@ fn granted(answer: &Response<'_>, now_ms: u64) -> Result<PreparationStep, Prepar
     if answer.status != 200 {
         let fault = match answer.status {
             429 => Fault::Throttled,
-            408 | 500.. => Fault::Passing,
-            _ => Fault::Permanent,
+            400..=407 | 409..=499 => Fault::Permanent,
+            _ => Fault::Passing,
         };
         return Err(refused(cut(&said(answer)), fault));
     }

@@ -69,7 +69,7 @@ impl Adapter for PubSubTarget {
     fn read(&self, answer: &Response<'_>, messages: &[Message<'_>]) -> Option<Vec<Entry>> {
         let rejected = |fault, reason: String| vec![Entry::Rejected { fault, reason }; messages.len()];
         let fault = match answer.status {
-            200 => {
+            200..=299 => {
                 return Some(accepted(answer.body, messages.len()).unwrap_or_else(|| {
                     rejected(Fault::Passing, "Pub/Sub said nothing of this message".to_owned())
                 }));
