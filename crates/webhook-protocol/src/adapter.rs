@@ -60,7 +60,7 @@ pub struct Context<'a> {
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// Looks up what a [`Preparation`] with this key has found out, if it still holds.
     pub prepared: &'a dyn Fn(&str) -> Option<String>,
-    /// The platform's URL parser.
+    /// Reads the URLs that variables hold.
     pub http_urls: &'a dyn HttpUrlParser,
     /// Milliseconds since 1970.
     pub now_ms: u64,
@@ -210,11 +210,11 @@ pub enum PreparationStep {
 pub enum Reply<'a> {
     /// An answer.
     Response(Response<'a>),
-    /// A signature.
+    /// A signature. What was signed comes back with it, so that a preparation keeps nothing between its steps.
     Signature {
-        /// What was signed.
+        /// [`PreparationStep::Sign`]'s text.
         text: &'a str,
-        /// By the key.
+        /// Its signature's bytes.
         signature: &'a [u8],
     },
     /// The key could not be used, and why.

@@ -5,6 +5,7 @@ mod address;
 mod aws;
 mod credentials;
 mod error;
+mod google;
 mod http;
 mod http1;
 mod kafka;

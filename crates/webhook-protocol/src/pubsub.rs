@@ -1,7 +1,11 @@
 //! Google Cloud Pub/Sub: `pubsub://PROJECT/TOPIC`.
 
+mod publish;
+#[cfg(test)]
+mod tests;
+
 use crate::{
-    Adapter, Context, CredentialsName, HttpTarget, KeyBy, Message, Request, RequestError, TargetError,
+    CredentialsName, HttpTarget, KeyBy, TargetError,
     parts::{Parts, is_name},
     target::Source,
 };
@@ -20,6 +24,8 @@ pub struct PubSubTarget {
     pub topic: String,
     /// Where the service answers: Google's own, or the option `endpoint`.
     pub server: HttpTarget,
+    /// The option `endpoint` is there: no emulator takes the server's place.
+    pub has_endpoint: bool,
     /// What the messages' ordering keys are, from the option `ordering`: by default `none`.
     pub ordering: KeyBy,
     /// From the option `credentials`.
@@ -47,19 +53,10 @@ impl PubSubTarget {
             project: project_id(parts.authority)?,
             topic: topic_id(topic)?,
             server: parts.server("https://pubsub.googleapis.com", source)?,
+            has_endpoint: parts.option("endpoint").is_some(),
             ordering,
             credentials: CredentialsName::parse(parts.option(CredentialsName::OPTION))?,
         })
-    }
-}
-
-impl Adapter for PubSubTarget {
-    fn hosts(&self) -> Vec<&str> {
-        vec![&self.server.host]
-    }
-
-    fn request(&self, _messages: &[Message<'_>], _context: &Context<'_>) -> Result<Request, RequestError> {
-        Err(crate::HttpRequestError::Path.into())
     }
 }
 
