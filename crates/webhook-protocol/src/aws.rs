@@ -1,5 +1,13 @@
 //! What the services of AWS share.
 
+mod answer;
+mod credentials;
+mod sigv4;
+
+pub(crate) use answer::{fault_and_reason, fault_of_code, rejected};
+pub(crate) use credentials::AwsCredentials;
+pub(crate) use sigv4::{Call, hex_sha256, lower_hex};
+
 use crate::{
     TargetError,
     parts::{Parts, is_name},

@@ -75,7 +75,7 @@ impl ServiceAccount {
     /// Whether a server may see the account's tokens: it is of the universe, and nobody listens on the way.
     pub(crate) fn trusts(&self, server: &HttpTarget) -> bool {
         let within = server.host.strip_suffix(&self.universe_domain);
-        server.tls && within.is_some_and(|before| before.is_empty() || before.ends_with('.'))
+        may_have_secrets(server) && within.is_some_and(|before| before.is_empty() || before.ends_with('.'))
     }
 
     /// An error about a field's value.
@@ -156,7 +156,7 @@ fn exchange(
     // What travels unencrypted can be used by whoever listens: that is for servers on this machine alone.
     let server = HttpTarget::of_url("https", &account.token_uri, context.http_urls)
         .ok()
-        .filter(|server| server.tls || ["localhost", "127.0.0.1", "[::1]"].contains(&server.host.as_str()))
+        .filter(may_have_secrets)
         .ok_or_else(|| account.invalid("token_uri", TOKEN_URI))?;
     let signature = URL_SAFE_NO_PAD.encode(signature);
     let body = format!(
@@ -214,6 +214,11 @@ pub(crate) fn said(answer: &Response<'_>) -> String {
         }
     }
     said
+}
+
+/// Over https, or to this machine: stand-ins of servers have no certificates.
+fn may_have_secrets(server: &HttpTarget) -> bool {
+    server.tls || ["localhost", "127.0.0.1", "[::1]"].contains(&server.host.as_str())
 }
 
 /// The first 200 characters, on one line.

@@ -1,8 +1,11 @@
 //! AWS Lambda: `lambda://FUNCTION?region=…`, or `lambda://ACCOUNT:FUNCTION` for another account's.
 
+use serde_json::{Map, Value, json};
+
 use crate::{
-    Adapter, Context, CredentialsName, HttpTarget, Message, Request, RequestError, TargetError,
-    aws::{DEFAULT_REGION, account_id, region},
+    Adapter, Context, CredentialsName, Entry, HttpTarget, Limits, Message, MessageError, Request,
+    RequestError, Response, TargetError,
+    aws::{AwsCredentials, Call, DEFAULT_REGION, account_id, region, rejected},
     parts::{Parts, is_name},
     target::Source,
 };
@@ -69,12 +72,73 @@ impl LambdaTarget {
     }
 }
 
+/// Asynchronous invocations: 256 KB until October 2025. Source: AWS Lambda Developer Guide, "Lambda quotas".
+const MOST_PAYLOAD_BYTES: usize = 1_048_576;
+
+const MOST_ANSWER_BYTES: usize = 4 * 1_024;
+
 impl Adapter for LambdaTarget {
     fn hosts(&self) -> Vec<&str> {
         vec![&self.server.host]
     }
 
-    fn request(&self, _messages: &[Message<'_>], _context: &Context<'_>) -> Result<Request, RequestError> {
-        Err(crate::HttpRequestError::Path.into())
+    fn limits(&self) -> Limits {
+        Limits { messages: 1, bytes: MOST_PAYLOAD_BYTES }
+    }
+
+    fn weigh(&self, message: &Message<'_>) -> Result<usize, MessageError> {
+        let (bytes, most) = (payload(message).len(), MOST_PAYLOAD_BYTES);
+        if bytes > most { Err(MessageError::TooLarge { protocol: "Lambda", bytes, most }) } else { Ok(bytes) }
+    }
+
+    fn request(&self, messages: &[Message<'_>], context: &Context<'_>) -> Result<Request, RequestError> {
+        let credentials = AwsCredentials::read(&self.credentials, context.variable)?;
+        let function = match &self.account {
+            Some(account) => format!("{account}:{}", self.function),
+            None => self.function.clone(),
+        };
+        let query: Vec<(&str, &str)> =
+            self.qualifier.iter().map(|qualifier| ("Qualifier", qualifier.as_str())).collect();
+        let call = Call {
+            server: &self.server,
+            path: &["2015-03-31", "functions", &function, "invocations"],
+            query: &query,
+            service: "lambda",
+            region: &self.region,
+            fields: vec![("Content-Type", "application/json"), ("X-Amz-Invocation-Type", "Event")],
+            body: messages.first().map(payload).unwrap_or_default(),
+            most_answer_bytes: MOST_ANSWER_BYTES,
+        };
+        Ok(Request::Http(call.signed(&credentials, context)?))
+    }
+
+    fn read(&self, answer: &Response<'_>, messages: &[Message<'_>]) -> Option<Vec<Entry>> {
+        match answer.status {
+            200..=299 => None,
+            _ => Some(rejected("Lambda", answer, messages.len())),
+        }
     }
 }
+
+/// The event as a function has it that is called by its URL, so that attributes travel as headers, and the body's text
+/// is what was signed. Source: AWS Lambda Developer Guide, "Invoking Lambda function URLs", payload format 2.0.
+fn payload(message: &Message<'_>) -> String {
+    let mut headers: Map<String, Value> = message
+        .attributes()
+        .into_iter()
+        .map(|(name, value)| (name.to_ascii_lowercase(), Value::from(value.into_owned())))
+        .collect();
+    headers.insert("content-type".to_owned(), Value::from("application/json"));
+    json!({
+        "version": "2.0",
+        "rawPath": "/",
+        "headers": headers,
+        "requestContext": { "http": { "method": "POST", "path": "/" } },
+        "body": message.body,
+        "isBase64Encoded": false,
+    })
+    .to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,14 @@
 //! Amazon SQS: `sqs://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE` or `sqs://QUEUE`, both with `?region=…`.
 
+mod lookup;
+mod send;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use crate::{
-    Adapter, Context, CredentialsName, HttpTarget, KeyBy, Message, Request, RequestError, TargetError,
+    CredentialsName, HttpTarget, KeyBy, TargetError,
     aws::{DEFAULT_REGION, account_id, region},
     parts::{Parts, is_name, port_number},
     target::Source,
@@ -44,6 +49,15 @@ pub enum SqsQueue {
         /// The queue's name.
         name: String,
     },
+}
+
+impl SqsQueue {
+    /// The queue's name, without whose it is.
+    pub fn name(&self) -> &str {
+        match self {
+            SqsQueue::Name(name) | SqsQueue::Url { name, .. } => name,
+        }
+    }
 }
 
 impl fmt::Display for SqsQueue {
@@ -94,16 +108,6 @@ impl SqsTarget {
             group,
             credentials: CredentialsName::parse(parts.option(CredentialsName::OPTION))?,
         })
-    }
-}
-
-impl Adapter for SqsTarget {
-    fn hosts(&self) -> Vec<&str> {
-        vec![&self.server.host]
-    }
-
-    fn request(&self, _messages: &[Message<'_>], _context: &Context<'_>) -> Result<Request, RequestError> {
-        Err(crate::HttpRequestError::Path.into())
     }
 }
 

@@ -169,11 +169,13 @@ mod tests {
 
     #[test]
     fn every_host_of_a_target_is_there_to_be_judged() {
-        let cases: [(&str, &[&str]); 5] = [
+        let cases: [(&str, &[&str]); 7] = [
             ("https://a.example:8443/hook", &["a.example"]),
             ("sqs://sqs.us-east-1.amazonaws.com/123456789012/orders", &["sqs.us-east-1.amazonaws.com"]),
-            ("sqs://orders", &[]),
-            ("pubsub://my-project/orders", &[]),
+            ("sqs://orders", &["sqs.us-east-1.amazonaws.com"]),
+            ("sqs://orders?endpoint=http://10.0.0.1:4566", &["10.0.0.1"]),
+            ("pubsub://my-project/orders", &["pubsub.googleapis.com"]),
+            ("lambda://hook?region=eu-west-1", &["lambda.eu-west-1.amazonaws.com"]),
             ("kafka://b1.example:9092,10.0.0.1,[::1]:9093/orders", &["b1.example", "10.0.0.1", "::1"]),
         ];
         for (url, hosts) in cases {
@@ -190,6 +192,7 @@ mod tests {
                 let brokers: Vec<String> = kafka.brokers.iter().map(ToString::to_string).collect();
                 format!("{} at {}", kafka.topic, brokers.join(" "))
             }
+            Target::Lambda(lambda) => format!("{} in {}", lambda.function, lambda.region),
         }
     }
 

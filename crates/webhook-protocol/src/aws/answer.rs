@@ -1,0 +1,103 @@
+//! Errors as AWS' JSON protocols tell them.
+
+use serde::Deserialize;
+
+use crate::{Entry, Fault, Response, google::cut};
+
+#[derive(Default, Deserialize)]
+struct AwsError {
+    #[serde(default, rename = "__type")]
+    kind: Option<String>,
+    #[serde(default, alias = "Message")]
+    message: Option<String>,
+}
+
+/// What an answer that is no success means for each of `count` messages. `service` begins the reason.
+pub(crate) fn rejected(service: &str, answer: &Response<'_>, count: usize) -> Vec<Entry> {
+    let (fault, reason) = fault_and_reason(answer);
+    vec![Entry::Rejected { fault, reason: cut(&format!("{service}: {reason}")) }; count]
+}
+
+/// The fault of an answer that is no success, and what it says.
+pub(crate) fn fault_and_reason(answer: &Response<'_>) -> (Fault, String) {
+    let error: AwsError = serde_json::from_str(answer.body).unwrap_or_default();
+    // `com.amazonaws.sqs#QueueDoesNotExist`, and at times `…:http://…` behind it.
+    let kind = error.kind.as_deref().unwrap_or_default();
+    let kind = kind.rsplit('#').next().unwrap_or_default().split(':').next().unwrap_or_default();
+    let mut reason = format!("HTTP {}", answer.status);
+    for (before, part) in [(" ", kind), (": ", error.message.as_deref().unwrap_or_default())] {
+        if !part.is_empty() {
+            reason.push_str(before);
+            reason.push_str(part);
+        }
+    }
+    let fault = match (fault_of_code(kind), answer.status) {
+        (Some(fault), _) => fault,
+        (None, 429) => Fault::Throttled,
+        (None, 408 | 500..) => Fault::Passing,
+        (None, _) => Fault::Permanent,
+    };
+    (fault, reason)
+}
+
+/// What some codes mean, whatever their status.
+pub(crate) fn fault_of_code(code: &str) -> Option<Fault> {
+    let code = code.rsplit('.').next().unwrap_or_default();
+    let is_throttling = ["Throttl", "TooManyRequests", "RequestLimitExceeded", "OverLimit", "SlowDown"];
+    if is_throttling.iter().any(|part| code.contains(part)) {
+        return Some(Fault::Throttled);
+    }
+    let may_pass = ["InternalError", "InternalFailure", "ServiceUnavailable", "RequestTimeout"];
+    may_pass.iter().any(|part| code.contains(part)).then_some(Fault::Passing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(status: u16, body: &str) -> (Fault, String) {
+        fault_and_reason(&Response { status, body })
+    }
+
+    #[test]
+    fn errors_are_told_by_their_code_and_message() {
+        let cases = [
+            (
+                400,
+                r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"no such queue"}"#,
+                Fault::Permanent,
+                "HTTP 400 QueueDoesNotExist: no such queue",
+            ),
+            (
+                403,
+                r#"{"__type":"InvalidSignatureException:http://x","Message":"m"}"#,
+                Fault::Permanent,
+                "HTTP 403 InvalidSignatureException: m",
+            ),
+            (400, r#"{"__type":"x#ThrottlingException"}"#, Fault::Throttled, "HTTP 400 ThrottlingException"),
+            (400, r#"{"__type":"x#RequestThrottled"}"#, Fault::Throttled, "HTTP 400 RequestThrottled"),
+            (
+                404,
+                r#"{"Message":"Function not found","Type":"User"}"#,
+                Fault::Permanent,
+                "HTTP 404: Function not found",
+            ),
+            (429, "", Fault::Throttled, "HTTP 429"),
+            (503, "<html>busy</html>", Fault::Passing, "HTTP 503"),
+            (408, "[]", Fault::Passing, "HTTP 408"),
+            (302, "null", Fault::Permanent, "HTTP 302"),
+            (400, r#"{"__type":7,"message":[]}"#, Fault::Permanent, "HTTP 400"),
+        ];
+        for (status, body, fault, reason) in cases {
+            assert_eq!(of(status, body), (fault, reason.to_owned()), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_reason_is_one_line_and_short() {
+        let body = format!(r#"{{"message":"a\nb{}"}}"#, "x".repeat(500));
+        let entries = rejected("SQS", &Response { status: 400, body: &body }, 2);
+        let [Entry::Rejected { reason, .. }, _] = entries.as_slice() else { panic!("{entries:?}") };
+        assert!(reason.starts_with("SQS: HTTP 400: a bx") && reason.len() == 200, "{reason}");
+    }
+}
