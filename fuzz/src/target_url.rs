@@ -1,8 +1,8 @@
 //! Target URLs: what [`webhook_protocol::Target::parse`] promises.
 
 use webhook_protocol::{
-    HttpTarget, KafkaTarget, NativeUrlParser, Protocol, PubSubTarget, SqsQueue, SqsTarget, Target,
-    TargetError,
+    CredentialsName, HttpTarget, KafkaCompression, KafkaTarget, KeyBy, LambdaTarget, NativeUrlParser,
+    Protocol, PubSubTarget, SqsQueue, SqsTarget, Target, TargetError,
 };
 
 use crate::{assert_showable, text, unprintable};
@@ -33,7 +33,8 @@ fn accepted(text: &str, target: &Target) {
         "http" | "https" => Protocol::Http,
         "sqs" => Protocol::Sqs,
         "pubsub" => Protocol::PubSub,
-        "kafka" => Protocol::Kafka,
+        "kafka" | "kafkas" => Protocol::Kafka,
+        "lambda" => Protocol::Lambda,
         _ => panic!("{text:?} is none of our schemes"),
     };
     assert_eq!(target.protocol(), of_scheme, "{text:?}");
@@ -42,6 +43,7 @@ fn accepted(text: &str, target: &Target) {
         Target::Sqs(target) => sqs(text, target),
         Target::PubSub(target) => pubsub(text, target),
         Target::Kafka(target) => kafka(text, target),
+        Target::Lambda(target) => lambda(text, target),
     }
 }
 
@@ -87,11 +89,17 @@ fn sqs(text: &str, target: &SqsTarget) {
     };
     assert!((1..=32).contains(&region.len()), "{text:?} gives the region {region:?}");
     assert!(is_of(region, |c| c.is_alphanumeric() || c == '-'), "{text:?} gives the region {region:?}");
-    written_again(text, &Target::Sqs(target.clone()), &format!("sqs://{place}?region={region}"));
+    let options = [
+        format!("region={region}"),
+        format!("group={}", key_name(target.group)),
+        endpoint(&target.server),
+        credentials(&target.credentials),
+    ];
+    written_again(text, &Target::Sqs(target.clone()), &format!("sqs://{place}?{}", options.join("&")));
 }
 
 fn pubsub(text: &str, target: &PubSubTarget) {
-    let PubSubTarget { project, topic } = target;
+    let PubSubTarget { project, topic, .. } = target;
     // A project of a domain is DOMAIN:ID.
     let id = project.rsplit(':').next().unwrap_or_default();
     assert!((6..=30).contains(&id.len()), "{text:?} gives the project {project:?}");
@@ -105,7 +113,44 @@ fn pubsub(text: &str, target: &PubSubTarget) {
         "{text:?} gives the topic {topic:?}"
     );
     assert!(!topic.starts_with("goog"), "{text:?} gives the topic {topic:?}");
-    written_again(text, &Target::PubSub(target.clone()), &format!("pubsub://{project}/{topic}"));
+    let mut options =
+        vec![format!("ordering={}", key_name(target.ordering)), credentials(&target.credentials)];
+    if target.has_endpoint {
+        options.push(endpoint(&target.server));
+    }
+    let url = format!("pubsub://{project}/{topic}?{}", options.join("&"));
+    written_again(text, &Target::PubSub(target.clone()), &url);
+}
+
+fn lambda(text: &str, target: &LambdaTarget) {
+    let LambdaTarget { account, function, qualifier, region, .. } = target;
+    assert!((1..=64).contains(&function.len()), "{text:?} gives the function {function:?}");
+    assert!(is_of(function, |c| c.is_alphanumeric() || "-_".contains(c)), "{text:?} gives {function:?}");
+    let place = account.as_ref().map_or(function.clone(), |account| format!("{account}:{function}"));
+    let mut options =
+        vec![format!("region={region}"), endpoint(&target.server), credentials(&target.credentials)];
+    options.extend(qualifier.as_ref().map(|qualifier| format!("qualifier={qualifier}")));
+    written_again(text, &Target::Lambda(target.clone()), &format!("lambda://{place}?{}", options.join("&")));
+}
+
+fn key_name(key: KeyBy) -> &'static str {
+    match key {
+        KeyBy::Actor => "actor",
+        KeyBy::Event => "event",
+        KeyBy::Request => "request",
+        KeyBy::Delivery => "delivery",
+        KeyBy::None => "none",
+    }
+}
+
+/// The option `endpoint` of a server. It is a server's URL: nothing stands behind its host and port.
+fn endpoint(server: &HttpTarget) -> String {
+    assert_eq!(server.path_and_query, "/");
+    format!("endpoint={}", server.href.strip_suffix('/').unwrap_or(&server.href))
+}
+
+fn credentials(name: &CredentialsName) -> String {
+    name.as_deref().map_or(String::new(), |name| format!("credentials={name}"))
 }
 
 fn kafka(text: &str, target: &KafkaTarget) {
@@ -130,7 +175,18 @@ fn kafka(text: &str, target: &KafkaTarget) {
     let addresses = target.brokers.iter().filter(|broker| broker.host.contains(':')).count();
     assert_eq!(text.matches('[').count(), addresses, "{text:?} gives {:?}", target.brokers);
     let brokers: Vec<String> = target.brokers.iter().map(ToString::to_string).collect();
-    written_again(text, &Target::Kafka(target.clone()), &format!("kafka://{}/{topic}", brokers.join(",")));
+    let scheme = if target.tls { "kafkas" } else { "kafka" };
+    let compression = match target.compression {
+        KafkaCompression::None => "none",
+        KafkaCompression::Gzip => "gzip",
+    };
+    let options = [
+        format!("key={}", key_name(target.key)),
+        format!("compression={compression}"),
+        credentials(&target.credentials),
+    ];
+    let url = format!("{scheme}://{}/{topic}?{}", brokers.join(","), options.join("&"));
+    written_again(text, &Target::Kafka(target.clone()), &url);
 }
 
 /// A target says all that its URL said: a URL that is made of it gives the same target.

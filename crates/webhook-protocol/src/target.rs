@@ -155,7 +155,7 @@ mod tests {
     fn the_target_vectors_pass() {
         let cases: Vec<Case> =
             serde_json::from_str(include_str!("../../../tests/vectors/targets.json")).unwrap();
-        assert_eq!(cases.len(), 46);
+        assert_eq!(cases.len(), 72);
         for Case { url, protocol, target, error } in cases {
             match Target::parse(&url, &NativeUrlParser) {
                 Ok(parsed) => {
@@ -190,7 +190,8 @@ mod tests {
             Target::PubSub(pubsub) => format!("projects/{}/topics/{}", pubsub.project, pubsub.topic),
             Target::Kafka(kafka) => {
                 let brokers: Vec<String> = kafka.brokers.iter().map(ToString::to_string).collect();
-                format!("{} at {}", kafka.topic, brokers.join(" "))
+                let tls = if kafka.tls { " over TLS" } else { "" };
+                format!("{} at {}{tls}", kafka.topic, brokers.join(" "))
             }
             Target::Lambda(lambda) => format!("{} in {}", lambda.function, lambda.region),
         }
@@ -204,7 +205,7 @@ mod tests {
 
         #[test]
         fn no_url_like_text_panics(
-            text in "(https?|sqs|pubsub|kafka|KAFKA)://[a-z0-9.:,@\\[\\]é%-]{0,20}(/[a-z0-9._é%-]{0,9}){0,4}(\\?[a-z=&é]{0,12})?(#[a-z]{0,4})?"
+            text in "(https?|sqs|pubsub|kafkas?|KAFKA|lambda)://[a-z0-9.:,@\\[\\]é%-]{0,20}(/[a-z0-9._é%-]{0,9}){0,4}(\\?[a-z=&é]{0,12})?(#[a-z]{0,4})?"
         ) {
             let parsed = Target::parse(&text, &NativeUrlParser);
             if let Ok(target) = parsed {

@@ -101,7 +101,8 @@ fn a_queue_known_by_name_is_looked_up_first() {
     let context = context(&|_| None);
     let Ok(PreparationStep::Http(question)) = lookup.step(None, &context) else { panic!("no question") };
     assert_eq!((question.body.as_str(), question.port), (r#"{"QueueName":"orders"}"#, 4566));
-    let answered = |status, body: &str| lookup.step(Some(&Reply::Response(Response { status, body })), &context);
+    let answered =
+        |status, body: &str| lookup.step(Some(&Reply::Response(Response { status, body })), &context);
     let url = "http://evil.example/000000000000/orders";
     let Ok(PreparationStep::Ready { value, expires_at_ms }) =
         answered(200, &format!(r#"{{"QueueUrl":"{url}"}}"#))
