@@ -7,7 +7,7 @@ import { chmod, cp, mkdir, readdir, readFile, rm, symlink, writeFile } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { output, ROOT } from "./processes.mjs";
-import { Failure } from "./say.mjs";
+import { Failure, say } from "./say.mjs";
 
 /** The path of a Deno: the newest one, or the one that the hosted platform runs. */
 export async function denoPath(level = "newest") {
@@ -62,31 +62,59 @@ export async function reachableFor(user, bin) {
   return join(copy, "bin");
 }
 
+/** A Python with the package that the README's receiver needs. */
+export const pythonForReadme = () => pythonWith("python", "tests/requirements.txt");
+
+/** Google's emulator for Pub/Sub, as Debian's package has it. */
+const PUBSUB_EMULATOR = "/usr/lib/google-cloud-sdk/platform/pubsub-emulator/lib";
+
 /**
- * A Python with the packages that tests need, in an environment of its own; `null` and the reason where there is none.
+ * What deliveries go to in tests, and the Python that starts it.
+ *
+ * @returns {Promise<{ python: string | null, parts: string[], missing: { part: string, reason: string }[] }>}
+ */
+export async function brokersForTests() {
+  const parts = ["sqs", "moto", "noida", "librdkafka", "tansu"];
+  const { python, reason } = await pythonWith("python-brokers", "tests/requirements-brokers.txt");
+  const missing = [];
+  if (process.env.PUBSUB_TEST_HOST || (existsSync(PUBSUB_EMULATOR) && runs("java", "-version"))) {
+    parts.push("pubsub");
+  } else {
+    const reason =
+      "neither java with Google's emulator (google-cloud-cli-pubsub-emulator) nor PUBSUB_TEST_HOST";
+    missing.push({ part: "pubsub", reason });
+  }
+  if (process.env.KAFKA_TEST_BROKERS) parts.push("kafka");
+  else missing.push({ part: "a Kafka of your own", reason: "KAFKA_TEST_BROKERS is not set" });
+  if (!python) return { python, parts: [], missing: parts.map((part) => ({ part, reason })).concat(missing) };
+  return { python, parts, missing };
+}
+
+function runs(program, ...args) {
+  return spawnSync(program, args).status === 0;
+}
+
+/**
+ * A Python with some packages, in an environment of its own; `null` and the reason where there is none.
  *
  * @returns {Promise<{ python: string | null, reason?: string }>}
  */
-export async function pythonForTests() {
-  const home = join(ROOT, ".local/python");
+async function pythonWith(name, file) {
+  const home = join(ROOT, ".local", name);
   const python = join(home, process.platform === "win32" ? "Scripts/python.exe" : "bin/python");
-  const requirements = join(ROOT, "tests/requirements.txt");
-  const wanted = await readFile(requirements, "utf8");
+  const wanted = await readFile(join(ROOT, file), "utf8");
   const stamp = join(home, ".set-up");
   if ((await readFile(stamp, "utf8").catch(() => "")) === wanted) return { python };
   await rm(home, { recursive: true, force: true });
   const venv = await output("python3", ["-m", "venv", home]);
   if (venv.status !== 0) return { python: null, reason: "python3 with its venv module is missing" };
-  const pip = await output(python, [
-    "-m",
-    "pip",
-    "install",
-    "--quiet",
-    "--require-hashes",
-    "-r",
-    requirements,
-  ]);
-  if (pip.status !== 0) return { python: null, reason: "pip could not install tests/requirements.txt" };
+  say(`installing ${file} (pip)`);
+  const install = ["-m", "pip", "install", "--quiet", "--require-hashes", "-r", join(ROOT, file)];
+  const pip = await output(python, install);
+  if (pip.status !== 0) {
+    const last = pip.text.trim().split("\n").filter((line) => !line.includes("[notice]")).at(-1) ?? "";
+    return { python: null, reason: `pip could not install ${file}: ${last.slice(0, 160)}` };
+  }
   await writeFile(stamp, wanted);
   return { python };
 }
