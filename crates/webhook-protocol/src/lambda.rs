@@ -114,7 +114,8 @@ impl Adapter for LambdaTarget {
 
     fn read(&self, answer: &Response<'_>, messages: &[Message<'_>]) -> Option<Vec<Entry>> {
         match answer.status {
-            200..=299 => None,
+            // A 429's own answer says more: when to come again.
+            200..=299 | 429 => None,
             _ => Some(rejected("Lambda", answer, messages.len())),
         }
     }

@@ -8,8 +8,11 @@ use crate::{Entry, Fault, Response, google::cut};
 struct AwsError {
     #[serde(default, rename = "__type")]
     kind: Option<String>,
-    #[serde(default, alias = "Message")]
+    #[serde(default)]
     message: Option<String>,
+    /// As some services write it, and a few write both.
+    #[serde(default, rename = "Message")]
+    capital_message: Option<String>,
 }
 
 /// What an answer that is no success means for each of `count` messages. `service` begins the reason.
@@ -24,8 +27,12 @@ pub(crate) fn fault_and_reason(answer: &Response<'_>) -> (Fault, String) {
     // `com.amazonaws.sqs#QueueDoesNotExist`, and at times `…:http://…` behind it.
     let kind = error.kind.as_deref().unwrap_or_default();
     let kind = kind.rsplit('#').next().unwrap_or_default().split(':').next().unwrap_or_default();
+    // What AWS says of a wrong signature goes on, on lines of its own, with the request as it has seen it: the session
+    // token is a part of that.
+    let message = error.message.or(error.capital_message).unwrap_or_default();
+    let message = message.trim_start().lines().next().unwrap_or_default();
     let mut reason = format!("HTTP {}", answer.status);
-    for (before, part) in [(" ", kind), (": ", error.message.as_deref().unwrap_or_default())] {
+    for (before, part) in [(" ", kind), (": ", message)] {
         if !part.is_empty() {
             reason.push_str(before);
             reason.push_str(part);
@@ -34,7 +41,8 @@ pub(crate) fn fault_and_reason(answer: &Response<'_>) -> (Fault, String) {
     let fault = match (fault_of_code(kind), answer.status) {
         (Some(fault), _) => fault,
         (None, 429) => Fault::Throttled,
-        (None, 408 | 500..) => Fault::Passing,
+        // 409: Lambda is about to change the function.
+        (None, 408 | 409 | 500..) => Fault::Passing,
         (None, _) => Fault::Permanent,
     };
     (fault, reason)
@@ -47,7 +55,9 @@ pub(crate) fn fault_of_code(code: &str) -> Option<Fault> {
     if is_throttling.iter().any(|part| code.contains(part)) {
         return Some(Fault::Throttled);
     }
-    let may_pass = ["InternalError", "InternalFailure", "ServiceUnavailable", "RequestTimeout"];
+    // A batch that is too long for a queue's own limit is another one next time.
+    let may_pass =
+        ["InternalError", "InternalFailure", "ServiceUnavailable", "RequestTimeout", "BatchRequestTooLong"];
     may_pass.iter().any(|part| code.contains(part)).then_some(Fault::Passing)
 }
 
@@ -82,6 +92,27 @@ mod tests {
                 Fault::Permanent,
                 "HTTP 404: Function not found",
             ),
+            (404, r#"{"message":"lower","Message":"upper"}"#, Fault::Permanent, "HTTP 404: lower"),
+            (400, r#"{"__type":"x#E","message":null,"Message":"m"}"#, Fault::Permanent, "HTTP 400 E: m"),
+            (
+                400,
+                r#"{"__type":"x#AWS.SimpleQueueService.BatchRequestTooLong"}"#,
+                Fault::Passing,
+                "HTTP 400 AWS.SimpleQueueService.BatchRequestTooLong",
+            ),
+            (409, r#"{"Type":"User","Message":"Pending"}"#, Fault::Passing, "HTTP 409: Pending"),
+            (
+                502,
+                r#"{"__type":"EC2ThrottledException"}"#,
+                Fault::Throttled,
+                "HTTP 502 EC2ThrottledException",
+            ),
+            (
+                400,
+                r#"{"__type":"x#KMS.ThrottlingException"}"#,
+                Fault::Throttled,
+                "HTTP 400 KMS.ThrottlingException",
+            ),
             (429, "", Fault::Throttled, "HTTP 429"),
             (503, "<html>busy</html>", Fault::Passing, "HTTP 503"),
             (408, "[]", Fault::Passing, "HTTP 408"),
@@ -95,9 +126,18 @@ mod tests {
 
     #[test]
     fn a_reason_is_one_line_and_short() {
-        let body = format!(r#"{{"message":"a\nb{}"}}"#, "x".repeat(500));
+        let body = format!(r#"{{"message":"a\tb{}"}}"#, "x".repeat(500));
         let entries = rejected("SQS", &Response { status: 400, body: &body }, 2);
         let [Entry::Rejected { reason, .. }, _] = entries.as_slice() else { panic!("{entries:?}") };
         assert!(reason.starts_with("SQS: HTTP 400: a bx") && reason.len() == 200, "{reason}");
+    }
+
+    #[test]
+    fn no_reason_repeats_the_request_that_was_signed() {
+        let body = r#"{"__type":"InvalidSignatureException","message":"It does not match.\n\nThe Canonical String for
+            this request should have been\n'POST\n/\n\nx-amz-security-token:hidden"}"#
+            .replace("\n            ", " ");
+        let reason = "HTTP 403 InvalidSignatureException: It does not match.".to_owned();
+        assert_eq!(of(403, &body), (Fault::Permanent, reason));
     }
 }

@@ -65,6 +65,9 @@ fn another_accounts_function_and_a_version_stand_in_the_path() {
 fn an_error_says_what_lambda_says() {
     let read = |status, body| target("lambda://hook").read(&Response { status, body }, &[UNSIGNED]);
     assert_eq!(read(202, ""), None);
+    // Its `Retry-After` counts, which stands in no body.
+    let throttled = r#"{"Type":"User","Reason":"CallerRateLimitExceeded","message":"Rate Exceeded."}"#;
+    assert_eq!(read(429, throttled), None);
     let reason = "Lambda: HTTP 404: Function not found".to_owned();
     assert_eq!(
         read(404, r#"{"Type":"User","Message":"Function not found"}"#),

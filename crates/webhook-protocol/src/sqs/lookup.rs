@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{SqsQueue, SqsTarget};
+use super::{SqsQueue, SqsTarget, send::is_unknown_queue};
 use crate::{
     Context, Fault, Preparation, PreparationError, PreparationStep, Reply, Response,
     aws::{AwsCredentials, fault_and_reason},
@@ -62,9 +62,16 @@ impl Preparation for QueueUrlLookup {
 
 impl QueueUrlLookup {
     fn read(&self, answer: &Response<'_>, now_ms: u64) -> Result<PreparationStep, PreparationError> {
+        if is_unknown_queue(answer) {
+            let SqsTarget { queue, region, credentials, .. } = &self.0;
+            let whose = credentials.key();
+            let reason =
+                format!("there is no queue {queue} in {region} in the account of the credentials {whose}");
+            return Err(refused(reason, Fault::Permanent));
+        }
         if answer.status != 200 {
             let (fault, reason) = fault_and_reason(answer);
-            return Err(refused(reason, fault));
+            return Err(refused(format!("SQS: {reason}"), fault));
         }
         match serde_json::from_str::<Answer>(answer.body) {
             Ok(Answer { queue_url }) if is_queue_url(&queue_url, &self.0.queue) => {

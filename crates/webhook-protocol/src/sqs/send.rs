@@ -67,11 +67,14 @@ impl Adapter for SqsTarget {
 
     /// A queue that was deleted and made again may have another URL.
     fn is_stale(&self, answer: &Response<'_>) -> bool {
-        let gone = ["QueueDoesNotExist", "NonExistentQueue"];
-        matches!(self.queue, SqsQueue::Name(_))
-            && answer.status >= 400
-            && gone.iter().any(|code| answer.body.contains(code))
+        matches!(self.queue, SqsQueue::Name(_)) && is_unknown_queue(answer)
     }
+}
+
+/// The older name is that of the query protocol, which stays in some answers.
+pub(super) fn is_unknown_queue(answer: &Response<'_>) -> bool {
+    let codes = ["QueueDoesNotExist", "NonExistentQueue"];
+    answer.status >= 400 && codes.iter().any(|code| answer.body.contains(code))
 }
 
 impl SqsTarget {
@@ -176,10 +179,9 @@ struct Attribute {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Results {
-    #[serde(default)]
-    successful: Vec<Successful>,
-    #[serde(default)]
-    failed: Vec<Failed>,
+    // Null where there are none, say some that stand in for SQS.
+    successful: Option<Vec<Successful>>,
+    failed: Option<Vec<Failed>>,
 }
 
 #[derive(Deserialize)]
@@ -210,13 +212,13 @@ impl Results {
     fn of(&self, at: usize, message: &Message<'_>) -> Entry {
         let id = at.to_string();
         let rejected = |fault, reason: String| Entry::Rejected { fault, reason: cut(&reason) };
-        if let Some(failed) = self.failed.iter().find(|failed| failed.id == id) {
+        if let Some(failed) = self.failed.iter().flatten().find(|failed| failed.id == id) {
             let otherwise = if failed.sender_fault { Fault::Permanent } else { Fault::Passing };
             let said = failed.message.as_deref().unwrap_or("no reason given");
             let fault = fault_of_code(&failed.code).unwrap_or(otherwise);
             return rejected(fault, format!("SQS: {}: {said}", failed.code));
         }
-        let Some(taken) = self.successful.iter().find(|taken| taken.id == id) else {
+        let Some(taken) = self.successful.iter().flatten().find(|taken| taken.id == id) else {
             return rejected(Fault::Passing, "SQS said nothing of this message".to_owned());
         };
         let other = |what: &str| {
@@ -233,7 +235,8 @@ impl Results {
     }
 }
 
-/// Sorted by name: length and bytes of name, type and value, the value's kind before it.
+/// Sorted by name: length and bytes of name, type and value, the value's kind before it. Lengths are in bytes, as 4
+/// bytes, the highest first; 1 is the kind of a text.
 fn md5_of_attributes(attributes: &BTreeMap<&'static str, String>) -> [u8; 16] {
     let mut bytes = Vec::new();
     for (name, value) in attributes {

@@ -117,8 +117,21 @@ fn a_queue_known_by_name_is_looked_up_first() {
     };
     assert_eq!((request.host.as_str(), body(&request)["QueueUrl"].as_str()), ("127.0.0.1", Some(url)));
     let missing = r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"no such queue"}"#;
+    let older = r#"{"__type":"x#AWS.SimpleQueueService.NonExistentQueue","message":"no such queue"}"#;
+    let denied = r#"{"__type":"x#AccessDenied","message":"no"}"#;
     let errors = [
-        (400, missing, "queue lookup: HTTP 400 QueueDoesNotExist: no such queue"),
+        (
+            400,
+            missing,
+            "queue lookup: there is no queue orders in eu-west-1 in the account of the credentials default",
+        ),
+        (
+            400,
+            older,
+            "queue lookup: there is no queue orders in eu-west-1 in the account of the credentials default",
+        ),
+        (403, denied, "queue lookup: SQS: HTTP 403 AccessDenied: no"),
+        (500, "", "queue lookup: SQS: HTTP 500"),
         (200, "{}", "queue lookup: the answer names no queue"),
         (200, r#"{"QueueUrl":"http://a/1/other"}"#, "queue lookup: the answer names no queue"),
     ];
@@ -172,6 +185,9 @@ fn attributes_that_were_stored_otherwise_are_noticed() {
             .unwrap()
             .remove(0)
     };
+    // What moto, which others wrote, says of the same attributes.
+    let right = of("6b2e2a7d80a16e197066955cba850782");
+    assert!(matches!(&right, Entry::Accepted { .. }), "{right:?}");
     let wrong = of("00000000000000000000000000000000");
     assert!(matches!(&wrong, Entry::Rejected { reason, .. } if reason.contains("attributes")), "{wrong:?}");
 }
@@ -184,7 +200,10 @@ fn an_answer_that_is_no_success_is_all_messages() {
     let reason = "SQS: HTTP 403 AccessDenied: no".to_owned();
     assert_eq!(denied, vec![Entry::Rejected { fault: Fault::Permanent, reason }; 2]);
     assert!(matches!(read(429, "")[0], Entry::Rejected { fault: Fault::Throttled, .. }));
-    assert!(matches!(read(200, "<html>")[1], Entry::Rejected { fault: Fault::Passing, .. }));
+    for silent in ["<html>", "", "{}", r#"{"Successful":null,"Failed":null}"#] {
+        let reason = "SQS said nothing of this message".to_owned();
+        assert_eq!(read(200, silent), vec![Entry::Rejected { fault: Fault::Passing, reason }; 2], "{silent}");
+    }
 }
 
 #[test]

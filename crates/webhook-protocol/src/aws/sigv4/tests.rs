@@ -52,25 +52,97 @@ fn call<'a>(server: &'a HttpTarget, path: &'a [&'a str], query: &'a [(&'a str, &
     }
 }
 
+/// Header fields, query, body, session token, and the signature that AWS publishes for them.
+type Example = (
+    Vec<(&'static str, &'static str)>,
+    &'static [(&'static str, &'static str)],
+    &'static str,
+    Option<&'static str>,
+    &'static str,
+);
+
+/// The POST requests of AWS' Signature Version 4 test suite, but those that are signed alike.
 #[test]
 fn the_published_examples_pass() {
-    let server = server("https://example.amazonaws.com");
-    // The suite's post-vanilla and post-vanilla-query.
-    let cases: [(&[(&str, &str)], &str); 2] = [
-        (&[], "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
-        (&[("Param1", "value1")], "28038455d6de14eafc1f9222cf5aa6f1a96197d7deb8263271d420d138af7f11"),
+    const BODY: &str = "Param1=value1";
+    const BODY_SHA256: &str = "9095672bbd1f56dfc5b65f3e153adc8731a4a654192329106275f4c7b24d0b6e";
+    const TOKEN: &str = "AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXm\
+                         xfpSPfIeoIYRqTflfKD8YUuwthAx7mSEI/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0\
+                         KPkyQDYwT7WZ0wq5VSXDvp75YU9HFvlRd8Tx6q6fE8YQcHNVXAkiY9q6d+xo0rKwT38xVqr7ZD0u0iPPkUL64lIZ\
+                         bqBAz+scqKmlzm8FDrypNC9Yjc8fPOLn9FX9KSYvKTr4rvx3iSIlTJabIQwj2ICCR/oLxBA==";
+    let form = |content_type| {
+        vec![("Content-Length", "13"), ("Content-Type", content_type), ("X-Amz-Content-Sha256", BODY_SHA256)]
+    };
+    let form_alone = form("application/x-www-form-urlencoded");
+    let form_and_charset = form("application/x-www-form-urlencoded; charset=utf-8");
+    let examples: [Example; 7] = [
+        // post-vanilla
+        (vec![], &[], "", None, "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
+        // post-vanilla-query
+        (
+            vec![],
+            &[("Param1", "value1")],
+            "",
+            None,
+            "28038455d6de14eafc1f9222cf5aa6f1a96197d7deb8263271d420d138af7f11",
+        ),
+        // post-header-key-sort
+        (
+            vec![("My-Header1", "value1")],
+            &[],
+            "",
+            None,
+            "c5410059b04c1ee005303aed430f6e6645f61f4dc9e1461ec8f8916fdf18852c",
+        ),
+        // post-header-value-case
+        (
+            vec![("My-Header1", "VALUE1")],
+            &[],
+            "",
+            None,
+            "cdbc9802e29d2942e5e10b5bccfdd67c5f22c7c4e8ae67b53629efa58b974b7d",
+        ),
+        // post-sts-header-before
+        (vec![], &[], "", Some(TOKEN), "85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead"),
+        // post-x-www-form-urlencoded
+        (form_alone, &[], BODY, None, "d3875051da38690788ef43de4db0d8f280229d82040bfac253562e56c3f20e0b"),
+        // post-x-www-form-urlencoded-parameters
+        (
+            form_and_charset,
+            &[],
+            BODY,
+            None,
+            "328d1b9eaadca9f5818ef05e8392801e091653bafec24fcab71e7344e7f51422",
+        ),
     ];
-    for (query, signature) in cases {
-        let request = call(&server, &[""], query).signed(&credentials(None), &context(SUITE_MS)).unwrap();
+    let server = server("https://example.amazonaws.com");
+    for (fields, query, body, token, signature) in examples {
+        let call = Call { fields, body: body.to_owned(), ..call(&server, &[""], query) };
+        let request = call.signed(&credentials(token), &context(SUITE_MS)).unwrap();
         assert_eq!(header(&request, "X-Amz-Date"), "20150830T123600Z");
-        assert_eq!(
-            header(&request, "Authorization"),
-            format!(
-                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, \
-                 SignedHeaders=host;x-amz-date, Signature={signature}"
-            )
+        let authorization = header(&request, "Authorization");
+        assert!(
+            authorization.starts_with(
+                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+            ),
+            "{authorization}"
         );
+        assert!(authorization.ends_with(&format!(", Signature={signature}")), "{authorization}");
     }
+}
+
+/// The case `double-url-encode` of the AWS SDKs' suite, which is a call of Lambda.
+#[test]
+fn a_path_is_encoded_twice() {
+    let server = server("https://lambda.us-east-2.amazonaws.com");
+    let function = "arn:aws:lambda:us-west-2:892717189312:function:my-rusty-fun";
+    let path = ["2015-03-31", "functions", function, "invocations"];
+    let call = Call { service: "lambda", region: "us-east-2", ..call(&server, &path, &[]) };
+    // 2021-05-11T15:40:45Z
+    let request = call.signed(&credentials(None), &context(1_620_747_645_000)).unwrap();
+    let signature = "4b93abbcc68be32bd64c18e2c71150660ab4c29bbd6c32a383a7517a88fc1804";
+    let authorization = header(&request, "Authorization");
+    assert!(authorization.ends_with(&format!(", Signature={signature}")), "{authorization}");
 }
 
 #[test]
