@@ -140,6 +140,20 @@ fn a_queue_known_by_name_is_looked_up_first() {
     }
     assert!(target.is_stale(&Response { status: 400, body: missing }));
     assert!(!super::tests::target(QUEUE).is_stale(&Response { status: 400, body: missing }));
+    assert!(target.is_stale(&Response { status: 400, body: older }));
+    assert!(!target.is_stale(&Response { status: 200, body: missing }));
+}
+
+#[test]
+fn a_queue_is_not_gone_because_a_message_says_so() {
+    let body =
+        r#"{"__type":"x#AccessDeniedException","message":"no access to arn:aws:sqs:x:1:NonExistentQueue"}"#;
+    let answer = Response { status: 403, body };
+    assert!(!target("sqs://orders").is_stale(&answer));
+    let lookup = lookup::QueueUrlLookup::new(&target("sqs://orders"));
+    let wrong = crate::Preparation::step(&lookup, Some(&Reply::Response(answer)), &context(&|_| None));
+    let message = "queue lookup: SQS: HTTP 403 AccessDeniedException: no access to";
+    assert!(wrong.unwrap_err().to_string().starts_with(message));
 }
 
 #[test]
