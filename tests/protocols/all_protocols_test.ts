@@ -5,6 +5,7 @@ import { createHandler } from "../../functions/webhook-dispatcher/handler.ts";
 import { haveParts, type Part, withPart } from "../support/brokers.ts";
 import { age, databaseTest, deliveries, insertEndpoint, type TestDatabase } from "../support/database.ts";
 import { SECRET, verified } from "../support/deliver.ts";
+import { readmeBlock } from "../support/readme.ts";
 import { post, testRuntime } from "../support/runtime.ts";
 import { withReceiver } from "../support/receiver.ts";
 
@@ -61,6 +62,19 @@ async function rowsOf({ sql }: TestDatabase): Promise<Record<string, string>> {
     select distinct on (e.name) e.name, d.status, d.error_message from public.webhook_deliveries d
     join public.webhook_configurations e on e.id = d.webhook_config_id order by e.name, d.created_at desc`;
   return Object.fromEntries(rows.map(({ name, status, error_message }) => [name, error_message ?? status]));
+}
+
+/** What the README tells receivers of every protocol to do, as it stands there. */
+async function verifyOfReadme(): Promise<(body: string, attributes: Record<string, unknown>) => unknown> {
+  Deno.env.set("WEBHOOK_SECRET", SECRET);
+  const file = await Deno.makeTempFile({ suffix: ".mjs" });
+  try {
+    await Deno.writeTextFile(file, await readmeBlock("javascript"));
+    return (await import(`file://${file}`)).verify;
+  } finally {
+    await Deno.remove(file);
+    Deno.env.delete("WEBHOOK_SECRET");
+  }
 }
 
 if (haveParts("sqs", "pubsub", "noida")) {
