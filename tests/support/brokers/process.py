@@ -12,6 +12,15 @@ def free_port() -> int:
         return sock.getsockname()[1]
 
 
+started: list = []
+
+
+def stop_all() -> None:
+    """Ends what is still there, whatever became of the part that has started it."""
+    while started:
+        started.pop().stop()
+
+
 class Program:
     """Started, and listening on `port`."""
 
@@ -25,6 +34,7 @@ class Program:
             stdout=self.log,
             stderr=subprocess.STDOUT,
         )
+        started.append(self)
         until(lambda: self.listens(port))
 
     def listens(self, port: int) -> bool:
@@ -36,7 +46,8 @@ class Program:
             return sock.connect_ex(("127.0.0.1", port)) == 0
 
     def stop(self) -> None:
-        self.child.terminate()
+        if self.child.poll() is None:
+            self.child.terminate()
         try:
             self.child.wait(5)
         except subprocess.TimeoutExpired:

@@ -2,15 +2,17 @@
 
 Usage: serve.py KIND. It writes a JSON object with the part's address and credentials on one line, then reads a JSON
 object a line ({"op": …}) and answers each with one: {"ok": …} or {"error": …}. It ends, with all that it has started,
-when its standard input does.
+when its standard input does, or when it is asked to (SIGTERM).
 """
 
 import json
+import signal
 import sys
 import tempfile
 
 import aws
 import kafka
+import process
 import pubsub
 
 PARTS = {
@@ -27,14 +29,16 @@ PARTS = {
 def main() -> None:
     # Ours alone: what a part prints must not stand between the answers.
     answers, sys.stdout = sys.stdout, sys.stderr
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory() as folder:
-        part = PARTS[sys.argv[1]](folder)
         try:
+            part = PARTS[sys.argv[1]](folder)
             print(json.dumps(part.about), file=answers, flush=True)
             for line in sys.stdin:
                 print(json.dumps(answer(part, json.loads(line))), file=answers, flush=True)
-        finally:
             part.stop()
+        finally:
+            process.stop_all()
 
 
 def answer(part, question: dict) -> dict:
