@@ -68,15 +68,20 @@ export const pythonForReadme = () => pythonWith("python", "tests/requirements.tx
 /** Google's emulator for Pub/Sub, as Debian's package has it. */
 const PUBSUB_EMULATOR = "/usr/lib/google-cloud-sdk/platform/pubsub-emulator/lib";
 
+/** Each names a part of somebody's own that is used in tests. */
+const OWN_PARTS = ["SQS_TEST_ENDPOINT", "PUBSUB_TEST_HOST", "KAFKA_TEST_BROKERS"];
+
 /**
  * What deliveries go to in tests, and the Python that starts it.
  *
  * @returns {Promise<{ python: string | null, parts: string[], missing: { part: string, reason: string }[] }>}
  */
 export async function brokersForTests() {
-  const parts = ["sqs", "moto", "noida", "librdkafka", "tansu"];
+  const parts = ["sqs", "moto", "noida", "librdkafka"];
   const { python, reason } = await pythonWith("python-brokers", "tests/requirements-brokers.txt");
   const missing = [];
+  if (runs("openssl", "version")) parts.push("tansu");
+  else missing.push({ part: "tansu", reason: "openssl, which makes its certificate, is missing" });
   if (process.env.PUBSUB_TEST_HOST || (existsSync(PUBSUB_EMULATOR) && runs("java", "-version"))) {
     parts.push("pubsub");
   } else {
@@ -86,7 +91,12 @@ export async function brokersForTests() {
   }
   if (process.env.KAFKA_TEST_BROKERS) parts.push("kafka");
   else missing.push({ part: "a Kafka of your own", reason: "KAFKA_TEST_BROKERS is not set" });
-  if (!python) return { python, parts: [], missing: parts.map((part) => ({ part, reason })).concat(missing) };
+  if (!python) {
+    // Whoever names a part of their own wants it tested: to skip it would look as if it had been.
+    const named = OWN_PARTS.find((variable) => process.env[variable]);
+    if (named) throw new Failure(`${named} is set, but nothing can be tested with it: ${reason}`);
+    return { python, parts: [], missing: parts.map((part) => ({ part, reason })).concat(missing) };
+  }
   return { python, parts, missing };
 }
 

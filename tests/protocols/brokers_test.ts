@@ -214,7 +214,7 @@ async function assertion(
     ...changes,
   };
   const header = { alg: "RS256", typ: "JWT", kid: account.private_key_id };
-  const signed = [header, claims].map((part) => base64(JSON.stringify(part), "base64url")).join(".");
+  const signed = [header, claims].map((half) => base64(JSON.stringify(half), "base64url")).join(".");
   const der = Uint8Array.from(
     atob(account.private_key.replace(/-----[A-Z ]+-----|\s/g, "")),
     (c) => c.charCodeAt(0),
@@ -226,11 +226,11 @@ async function assertion(
 
 async function askForToken(
   part: Part,
-  assertion: string,
+  signed: string,
   grant = "urn:ietf:params:oauth:grant-type:jwt-bearer",
 ) {
   const { token_uri } = JSON.parse(part.about.serviceAccount!);
-  const body = new URLSearchParams({ grant_type: grant, assertion });
+  const body = new URLSearchParams({ grant_type: grant, assertion: signed });
   const response = await fetch(token_uri, { method: "POST", body });
   return { status: response.status, answer: await response.json() };
 }

@@ -27,13 +27,15 @@ class Kafka:
             future.result(20)
         until(lambda: name in admin.list_topics(timeout=10).topics, 20)
 
-    def do_produce(self, topic: str, key: str | None, value: str | None, **more) -> None:
-        """`more`: partition, timestamp and headers, where the client shall not choose them."""
+    def do_produce(
+        self, topic: str, key: str | None, value: str | None, headers: list | None = None, **where
+    ) -> None:
+        """`where`: partition and timestamp, if the client shall not choose them."""
         # The partitioner that Java's clients have.
         producer = Producer({**self.config, "partitioner": "murmur2_random"})
         failures = []
         failed = lambda error, _: failures.append(error) if error else None
-        producer.produce(topic, value, key, callback=failed, **more)
+        producer.produce(topic, value, key, headers=list(map(tuple, headers or [])), callback=failed, **where)
         if producer.flush(15) or failures:
             raise RuntimeError(str(failures or "not acknowledged"))
 
