@@ -111,6 +111,17 @@ if (haveParts("sqs", "pubsub", "noida")) {
         const attributes = Object.entries(message!.MessageAttributes).map((
           [name, { StringValue }],
         ) => [name, StringValue]);
+        const readme = await verifyOfReadme();
+        const asReceived: [string, Record<string, unknown>][] = [
+          [message!.Body, message!.MessageAttributes],
+          [event!.body, event!.headers],
+          [published!.data, published!.attributes],
+          [record!.value, Object.fromEntries(record!.headers)],
+        ];
+        for (const [body, beside] of asReceived) {
+          assert.equal((readme(body, beside) as { event: string }).event, "order.paid");
+          assert.throws(() => readme(body.replace("order.paid", "order.lost"), beside), /signature/i);
+        }
         const arrived: [string, Headers][] = [
           [text, Object.fromEntries(headers)],
           [message!.Body, Object.fromEntries(attributes)],
