@@ -1,18 +1,25 @@
 //! Errors as AWS' JSON protocols tell them.
 
-use serde::Deserialize;
+use crate::{Entry, Fault, Response, google::cut, json};
 
-use crate::{Entry, Fault, Response, google::cut};
-
-#[derive(Default, Deserialize)]
+#[derive(Default)]
 struct AwsError {
-    #[serde(default, rename = "__type")]
     kind: Option<String>,
-    #[serde(default)]
     message: Option<String>,
     /// As some services write it, and a few write both.
-    #[serde(default, rename = "Message")]
     capital_message: Option<String>,
+}
+
+impl AwsError {
+    /// `None` where something is no text.
+    fn read(body: &str) -> Option<AwsError> {
+        let body = json::read(body);
+        Some(AwsError {
+            kind: json::optional_text(&body, "__type")?,
+            message: json::optional_text(&body, "message")?,
+            capital_message: json::optional_text(&body, "Message")?,
+        })
+    }
 }
 
 /// What an answer that is no success means for each of `count` messages. `service` begins the reason.
@@ -23,7 +30,7 @@ pub(crate) fn rejected(service: &str, answer: &Response<'_>, count: usize) -> Ve
 
 /// The fault of an answer that is no success, and what it says.
 pub(crate) fn fault_and_reason(answer: &Response<'_>) -> (Fault, String) {
-    let error: AwsError = serde_json::from_str(answer.body).unwrap_or_default();
+    let error = AwsError::read(answer.body).unwrap_or_default();
     // `com.amazonaws.sqs#QueueDoesNotExist`, and at times `…:http://…` behind it.
     let kind = error.kind.as_deref().unwrap_or_default();
     let kind = kind.rsplit('#').next().unwrap_or_default().split(':').next().unwrap_or_default();
