@@ -119,7 +119,7 @@ databaseTest("rows that cannot be sent end with a reason and do not stop the oth
       { url: "example.com/no-scheme" },
       { url: "ftp://example.com/" },
       { url: "https://user:secret@example.com/" },
-      { url: "sqs://orders?region=eu-west-1" },
+      { url: "sqs://orders?regoin=eu-west-1" },
       { url: receiver.url, is_active: false },
       { url: `${receiver.url}/#retries=5` },
       { url: "http://169.254.169.254/latest/meta-data" },

