@@ -6,8 +6,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::PubSubTarget;
 use crate::{
-    Adapter, Context, CredentialsError, Entry, Fault, HttpRequest, HttpTarget, Limits, Message, MessageError,
-    Preparation, Request, RequestError, Response,
+    Adapter, Context, CredentialsError, Entry, Fault, HttpRequest, HttpTarget, KeyBy, Limits, Message,
+    MessageError, Preparation, Request, RequestError, Response,
     google::{AccessToken, ServiceAccount, cut, said},
     json::{self, json},
 };
@@ -32,8 +32,10 @@ impl Adapter for PubSubTarget {
         vec![&self.server.host]
     }
 
+    /// One message where it has an ordering key: all messages of a request have to have the same, and the service
+    /// refuses the whole request where they do not. An emulator takes it. Source: "PubsubMessage", `orderingKey`.
     fn limits(&self) -> Limits {
-        LIMITS
+        if self.ordering == KeyBy::None { LIMITS } else { Limits { messages: 1, ..LIMITS } }
     }
 
     /// What the message adds to the request's body, its comma included. An emulator checks none of this.
