@@ -73,7 +73,9 @@ pub(crate) struct UnderWay {
 
 /// Looks environment variables up.
 #[derive(Clone)]
-pub(crate) struct Variables(Rc<dyn Fn(&str) -> Option<String>>);
+pub(crate) struct Variables(Rc<LookUp>);
+
+type LookUp = dyn Fn(&str) -> Option<String>;
 
 impl<F: Fn(&str) -> Option<String> + 'static> From<Rc<F>> for Variables {
     fn from(variable: Rc<F>) -> Self {
