@@ -56,9 +56,9 @@ pub enum Given {
     Unsigned(String),
 }
 
-/// For how long a failed preparation is not tried again: the batches that have waited for it are to see it. In
-/// milliseconds.
-const FAILED_MS: u64 = 1_000;
+/// For how long a preparation is not tried again, also where it has failed: the batches that have waited for it are to
+/// see it. In milliseconds.
+const LEAST_KEPT_MS: u64 = 1_000;
 
 /// All batches under way that need steps, and what was found out for them.
 #[derive(Clone, Debug, Default)]
@@ -231,8 +231,11 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         let (found, until_ms) = match step {
             Ok(PreparationStep::Http(request)) => return Task::Http(request),
             Ok(PreparationStep::Sign { pkcs8, text }) => return Task::Sign { pkcs8, text },
-            Ok(PreparationStep::Ready { value, expires_at_ms }) => (Ok(value), expires_at_ms),
-            Err(outcome) => (Err(outcome), now_ms.saturating_add(FAILED_MS)),
+            // Long enough for the batches that have waited for it, however short it is said to live.
+            Ok(PreparationStep::Ready { value, expires_at_ms }) => {
+                (Ok(value), expires_at_ms.max(now_ms.saturating_add(LEAST_KEPT_MS)))
+            }
+            Err(outcome) => (Err(outcome), now_ms.saturating_add(LEAST_KEPT_MS)),
         };
         let under_way = &mut self.under_way;
         under_way.generations += 1;
@@ -306,3 +309,6 @@ impl From<Entry> for End {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,3 @@
-use serde_json::{Map, Value};
-
 use super::*;
 use crate::{Fault, HttpRequest, NativeUrlParser, Target, header_fields, message::tests::UNSIGNED};
 
