@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { databaseTest, deliveries, insertDeliveries, insertEndpoint } from "../support/database.ts";
 import { startFunction } from "../support/process.ts";
-import { withReceiver } from "../support/receiver.ts";
+import { closedPort, withReceiver } from "../support/receiver.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 const SLUGS = ["close-expired-discussions", "test-webhook", "webhook-dispatcher", "webhook-health"];
@@ -83,6 +83,9 @@ databaseTest("what the CLI uploads is all that the functions need", async ({ url
     await withReceiver(undefined, async (receiver) => {
       const endpoint = await insertEndpoint(sql, { url: receiver.url });
       await insertDeliveries(sql, endpoint);
+      // Nobody listens there: that it says so, it has from the module that only Kafka needs.
+      const kafka = await insertEndpoint(sql, { url: `kafka://127.0.0.1:${closedPort()}/orders` });
+      await insertDeliveries(sql, kafka);
       const started = await Promise.all(
         SLUGS.map((slug) => startFunction(slug, url, {}, `${folder}/${slug}/functions`)),
       );
@@ -96,7 +99,10 @@ databaseTest("what the CLI uploads is all that the functions need", async ({ url
         for (const one of started) await one.end("SIGTERM");
       }
       assert.equal(receiver.received.length, 2);
-      assert.deepEqual((await deliveries(sql)).map((row) => row.status), ["delivered", "delivered"]);
+      const rows = await deliveries(sql);
+      assert.deepEqual(rows.map(({ status }) => status).sort(), ["delivered", "delivered", "pending"]);
+      const refused = rows.find(({ status }) => status === "pending")?.error_message;
+      assert.match(refused!, /no broker can be reached: .*refused/i);
     });
   } finally {
     await Deno.remove(folder, { recursive: true });

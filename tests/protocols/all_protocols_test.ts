@@ -1,6 +1,7 @@
 /** One dispatcher, one event, every protocol at once; and brokers that go away one after the other. */
 
 import assert from "node:assert/strict";
+import { createHandler as createTestHandler } from "../../functions/test-webhook/handler.ts";
 import { createHandler } from "../../functions/webhook-dispatcher/handler.ts";
 import { haveParts, type Part, withPart } from "../support/brokers.ts";
 import { age, databaseTest, deliveries, insertEndpoint, type TestDatabase } from "../support/database.ts";
@@ -111,6 +112,17 @@ if (haveParts("sqs", "pubsub", "noida")) {
         const attributes = Object.entries(message!.MessageAttributes).map((
           [name, { StringValue }],
         ) => [name, StringValue]);
+        const readme = await verifyOfReadme();
+        const asReceived: [string, Record<string, unknown>][] = [
+          [message!.Body, message!.MessageAttributes],
+          [event!.body, event!.headers],
+          [published!.data, published!.attributes],
+          [record!.value, Object.fromEntries(record!.headers)],
+        ];
+        for (const [body, beside] of asReceived) {
+          assert.equal((readme(body, beside) as { event: string }).event, "order.paid");
+          assert.throws(() => readme(body.replace("order.paid", "order.lost"), beside), /signature/i);
+        }
         const arrived: [string, Headers][] = [
           [text, Object.fromEntries(headers)],
           [message!.Body, Object.fromEntries(attributes)],
@@ -125,10 +137,27 @@ if (haveParts("sqs", "pubsub", "noida")) {
           assert(beside.traceparent?.startsWith(`00-${trace_id}-`), beside.traceparent);
           return { request_id, trace_id, idempotency_key };
         });
+        // The test tool takes the same way, and shows neither tokens nor signed requests.
+        for (
+          const [name, shown] of [["sqs", "Authorization"], ["pubsub", "Authorization"], [
+            "kafka",
+            null,
+          ]] as const
+        ) {
+          const [endpoint] = await database.sql<{ id: string }[]>`
+            select id from public.webhook_configurations where name = ${name}`;
+          const answer = await (await createTestHandler(runtime)(post({ endpoint_id: endpoint!.id }))).json();
+          assert.equal(answer.delivered, 1, JSON.stringify(answer));
+          const { request, response } = answer.deliveries[0];
+          assert(response.body !== "", JSON.stringify(response));
+          if (shown) assert.equal(Object.fromEntries(request.headers)[shown], "(not shown)");
+          else assert.equal(request.method, "PRODUCE");
+        }
         // One event, one trace, five deliveries.
         assert.equal(new Set(seen.map(({ request_id }) => request_id)).size, 1);
         assert.equal(new Set(seen.map(({ trace_id }) => trace_id)).size, 1);
-        const ids = (await deliveries(database.sql)).map(({ id }) => id).sort();
+        const rows = (await deliveries(database.sql)).filter(({ event_type }) => event_type === "order.paid");
+        const ids = rows.map(({ id }) => id).sort();
         assert.deepEqual(seen.map(({ idempotency_key }) => idempotency_key).sort(), ids);
       }));
   });

@@ -1,7 +1,7 @@
 //! Batches that take more than one request over HTTP: what is to be found out first, requests that have to be repeated,
 //! answers that speak of each message, and Kafka.
 
-use std::{cell::Cell, collections::BTreeMap, fmt, rc::Rc};
+use std::{cell::Cell, fmt, rc::Rc};
 
 use webhook_backoff::{Fault, Outcome};
 use webhook_protocol::{
@@ -9,7 +9,7 @@ use webhook_protocol::{
     PreparationError, PreparationStep, Reply, Request, RequestError, Response, Target,
 };
 
-use crate::{Dispatcher, End, USER_AGENT, plan::Ready};
+use crate::{Dispatcher, End, USER_AGENT, plan::Ready, small_map::SmallMap};
 
 /// What to do next for a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,24 +56,26 @@ pub enum Given {
     Unsigned(String),
 }
 
-/// For how long a failed preparation is not tried again: the batches that have waited for it are to see it. In
-/// milliseconds.
-const FAILED_MS: u64 = 1_000;
+/// For how long a preparation is not tried again, also where it has failed: the batches that have waited for it are to
+/// see it. In milliseconds.
+const LEAST_KEPT_MS: u64 = 1_000;
 
 /// All batches under way that need steps, and what was found out for them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct UnderWay {
-    batches: BTreeMap<u32, Carried>,
+    batches: SmallMap<u32, Carried>,
     last: u32,
-    pending: BTreeMap<String, Rc<dyn Preparation>>,
-    prepared: BTreeMap<String, Prepared>,
+    pending: SmallMap<String, Rc<dyn Preparation>>,
+    prepared: SmallMap<String, Prepared>,
     generations: u64,
     pub(crate) variable: Variables,
 }
 
 /// Looks environment variables up.
 #[derive(Clone)]
-pub(crate) struct Variables(Rc<dyn Fn(&str) -> Option<String>>);
+pub(crate) struct Variables(Rc<LookUp>);
+
+type LookUp = dyn Fn(&str) -> Option<String>;
 
 impl<F: Fn(&str) -> Option<String> + 'static> From<Rc<F>> for Variables {
     fn from(variable: Rc<F>) -> Self {
@@ -189,7 +191,7 @@ impl<U: HttpUrlParser> Dispatcher<U> {
             Ok(Request::Kafka(request)) => Step::Kafka(request),
             Err(RequestError::Unprepared(preparation)) => {
                 let key = preparation.key();
-                pending.entry(key.clone()).or_insert_with(|| Rc::from(preparation));
+                pending.get_or_insert_with(key.clone(), || Rc::from(preparation));
                 Step::Prepare(key)
             }
             Err(error) => Step::End(vec![End::of(Outcome::NotReady { reason: error.to_string() })]),
@@ -229,13 +231,16 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         let (found, until_ms) = match step {
             Ok(PreparationStep::Http(request)) => return Task::Http(request),
             Ok(PreparationStep::Sign { pkcs8, text }) => return Task::Sign { pkcs8, text },
-            Ok(PreparationStep::Ready { value, expires_at_ms }) => (Ok(value), expires_at_ms),
-            Err(outcome) => (Err(outcome), now_ms.saturating_add(FAILED_MS)),
+            // Long enough for the batches that have waited for it, however short it is said to live.
+            Ok(PreparationStep::Ready { value, expires_at_ms }) => {
+                (Ok(value), expires_at_ms.max(now_ms.saturating_add(LEAST_KEPT_MS)))
+            }
+            Err(outcome) => (Err(outcome), now_ms.saturating_add(LEAST_KEPT_MS)),
         };
         let under_way = &mut self.under_way;
         under_way.generations += 1;
         under_way.pending.remove(key);
-        under_way.prepared.retain(|_, known| now_ms < known.until_ms);
+        under_way.prepared.retain(|known| now_ms < known.until_ms);
         let prepared = Prepared { found, until_ms, generation: under_way.generations };
         under_way.prepared.insert(key.to_owned(), prepared);
         Task::Done
@@ -304,3 +309,6 @@ impl From<Entry> for End {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

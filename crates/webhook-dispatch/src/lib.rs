@@ -11,6 +11,7 @@ mod replay;
 mod rows;
 mod settings;
 mod settle;
+mod small_map;
 mod variables;
 
 pub use carry::{Given, Step, Task};

@@ -1,6 +1,6 @@
 //! From claimed rows to requests.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::rc::Rc;
 
 use thiserror::Error;
 use webhook_backoff::Outcome;
@@ -18,6 +18,7 @@ use crate::{
     endpoints::Endpoints,
     options::EndpointOptions,
     rows::{ERROR_MESSAGE_CHARS, column_text},
+    small_map::SmallMap,
 };
 
 /// Says what to claim, plans attempts and settles their outcomes. It remembers how its endpoints fare.
@@ -224,8 +225,8 @@ impl<U: HttpUrlParser> Dispatcher<U> {
 
     /// Turns claimed rows into batches. `now_ms` is the attempts' time.
     pub fn plan(&mut self, rows: &[ClaimedDelivery], now_ms: u64) -> Plan {
-        let mut endpoints = BTreeMap::new();
-        let mut open: BTreeMap<&str, Open> = BTreeMap::new();
+        let mut endpoints = SmallMap::default();
+        let mut open: SmallMap<&str, Open> = SmallMap::default();
         let mut plan = Plan { batches: Vec::with_capacity(rows.len()), refused: Vec::new() };
         for row in rows {
             let added = self.add(row, &mut endpoints, &mut open, &mut plan.batches, now_ms);
@@ -234,7 +235,7 @@ impl<U: HttpUrlParser> Dispatcher<U> {
                 plan.refused.push(refused(row, &refusal));
             }
         }
-        for (endpoint_id, open) in open {
+        for (endpoint_id, open) in open.into_pairs() {
             plan.batches.push(self.steps(endpoint_id, open));
         }
         plan
@@ -244,8 +245,8 @@ impl<U: HttpUrlParser> Dispatcher<U> {
     fn add<'a>(
         &mut self,
         row: &'a ClaimedDelivery,
-        endpoints: &mut BTreeMap<&'a str, ReadEndpoint>,
-        open: &mut BTreeMap<&'a str, Open>,
+        endpoints: &mut SmallMap<&'a str, ReadEndpoint>,
+        open: &mut SmallMap<&'a str, Open>,
         batches: &mut Vec<Batch>,
         now_ms: u64,
     ) -> Result<(), Refusal> {
@@ -254,7 +255,7 @@ impl<U: HttpUrlParser> Dispatcher<U> {
             return Err(Refusal::UsedUp { max_attempts });
         }
         let endpoint = row.endpoint.as_ref().ok_or(Refusal::EndpointMissing)?;
-        let read = endpoints.entry(&endpoint.id).or_insert_with(|| self.read(endpoint));
+        let read = endpoints.get_or_insert_with(&endpoint.id, || self.read(endpoint));
         let (target, options) = read.target.as_ref().map_err(Clone::clone)?;
         let timeout_ms = options.timeout_ms;
         let ready = self.ready(row, read.secrets.as_ref(), now_ms)?;
@@ -273,14 +274,14 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         let bytes = adapter.weigh(&ready.message())?;
         let limits = adapter.limits();
         let new = || Open { target: Rc::clone(target), timeout_ms, bytes: 0, messages: Vec::new() };
-        let current = open.entry(&endpoint.id).or_insert_with(new);
+        let current = open.get_or_insert_with(&endpoint.id, new);
         let is_full = u32::try_from(current.messages.len()).is_ok_and(|messages| messages >= limits.messages)
             || current.bytes.saturating_add(bytes) > limits.bytes;
         if is_full && !current.messages.is_empty() {
             let full = std::mem::replace(current, new());
             batches.push(self.steps(&endpoint.id, full));
         }
-        let current = open.entry(&endpoint.id).or_insert_with(new);
+        let current = open.get_or_insert_with(&endpoint.id, new);
         current.bytes = current.bytes.saturating_add(bytes);
         current.messages.push(ready);
         Ok(())

@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use crate::{
     Context, CredentialsError, CredentialsName, Fault, HttpRequest, HttpTarget, Preparation,
-    PreparationError, PreparationStep, Reply, Response, credentials::Fields,
+    PreparationError, PreparationStep, Reply, Response,
+    credentials::Fields,
+    json::{self, json},
 };
 
 /// Holds a service account's key file where no set of credentials is named.
@@ -181,13 +183,14 @@ fn granted(answer: &Response<'_>, now_ms: u64) -> Result<PreparationStep, Prepar
         };
         return Err(refused(cut(&said(answer)), fault));
     }
-    let read = serde_json::from_str::<Value>(answer.body).ok().and_then(|body| {
+    let body = json::read(answer.body);
+    let read = || {
         let token = body.get("access_token")?.as_str()?;
         // RFC 6750, section 2.1; anything else would not stand in a header.
         let usable = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
         Some((usable.then(|| token.to_owned())?, body.get("expires_in")?.as_u64()?))
-    });
-    let Some((value, expires_in_s)) = read else {
+    };
+    let Some((value, expires_in_s)) = read() else {
         return Err(refused("HTTP 200 without a usable token".to_owned(), Fault::Passing));
     };
     let holds_ms = expires_in_s.min(LIFETIME_S).saturating_mul(1_000).saturating_sub(MARGIN_MS);
@@ -199,7 +202,7 @@ fn granted(answer: &Response<'_>, now_ms: u64) -> Result<PreparationStep, Prepar
 /// Sources: Google Cloud APIs, "Errors", HTTP mapping: `{"error": {"status", "message"}}`; RFC 6749, section 5.2:
 /// `{"error", "error_description"}`.
 pub(crate) fn said(answer: &Response<'_>) -> String {
-    let body: Value = serde_json::from_str(answer.body).unwrap_or_default();
+    let body = json::read(answer.body);
     let error = body.get("error");
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
     let (name, message) = match error {
@@ -224,11 +227,6 @@ fn may_have_secrets(server: &HttpTarget) -> bool {
 /// The first 200 characters, on one line.
 pub(crate) fn cut(text: &str) -> String {
     text.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-/// A text as JSON writes it.
-pub(crate) fn json(text: &str) -> String {
-    Value::from(text).to_string()
 }
 
 /// RFC 7468, section 10. Line breaks may be written `\n`, as variables that hold one line have them.

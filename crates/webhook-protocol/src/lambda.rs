@@ -1,12 +1,11 @@
 //! AWS Lambda: `lambda://FUNCTION?region=…`, or `lambda://ACCOUNT:FUNCTION` for another account's.
 
-use serde_json::{Map, Value, json};
-
 use crate::{
     Adapter, Context, CredentialsName, Entry, HttpTarget, Limits, Message, MessageError, Request,
     RequestError, Response, TargetError,
     aws::{AwsCredentials, Call, DEFAULT_REGION, account_id, region, rejected},
-    parts::{Parts, is_name},
+    json::json,
+    parts::{Parts, insertion_sort, is_name},
     target::Source,
 };
 
@@ -124,21 +123,16 @@ impl Adapter for LambdaTarget {
 /// The event as a function has it that is called by its URL, so that attributes travel as headers, and the body's text
 /// is what was signed. Source: AWS Lambda Developer Guide, "Invoking Lambda function URLs", payload format 2.0.
 fn payload(message: &Message<'_>) -> String {
-    let mut headers: Map<String, Value> = message
-        .attributes()
-        .into_iter()
-        .map(|(name, value)| (name.to_ascii_lowercase(), Value::from(value.into_owned())))
-        .collect();
-    headers.insert("content-type".to_owned(), Value::from("application/json"));
-    json!({
-        "version": "2.0",
-        "rawPath": "/",
-        "headers": headers,
-        "requestContext": { "http": { "method": "POST", "path": "/" } },
-        "body": message.body,
-        "isBase64Encoded": false,
-    })
-    .to_string()
+    let mut headers = vec![("content-type".to_owned(), json("application/json"))];
+    headers.extend(message.attributes().iter().map(|(name, value)| (name.to_ascii_lowercase(), json(value))));
+    insertion_sort(&mut headers);
+    let headers: Vec<String> =
+        headers.iter().map(|(name, value)| format!("{}:{value}", json(name))).collect();
+    let (body, headers) = (json(message.body), headers.join(","));
+    format!(
+        "{{\"body\":{body},\"headers\":{{{headers}}},\"isBase64Encoded\":false,\"rawPath\":\"/\",\
+         \"requestContext\":{{\"http\":{{\"method\":\"POST\",\"path\":\"/\"}}}},\"version\":\"2.0\"}}"
+    )
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod error;
 mod google;
 mod http;
 mod http1;
+mod json;
 mod kafka;
 mod lambda;
 mod message;

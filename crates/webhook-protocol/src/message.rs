@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::parts::insertion_sort;
+
 /// What travels: the envelope, and what stands beside it in headers or attributes.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
@@ -48,6 +50,13 @@ impl<'a> Message<'a> {
                 .into_iter()
                 .filter_map(|(name, value)| value.map(|value| (name, Cow::Borrowed(value)))),
         );
+        attributes
+    }
+
+    /// The same, sorted by name.
+    pub(crate) fn sorted_attributes(&self) -> Vec<(&'static str, Cow<'a, str>)> {
+        let mut attributes = self.attributes();
+        insertion_sort(&mut attributes);
         attributes
     }
 }

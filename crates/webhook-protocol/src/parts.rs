@@ -80,3 +80,14 @@ pub(crate) fn port_number(text: &str) -> Option<u16> {
     let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit());
     is_decimal.then(|| text.parse().ok()).flatten().filter(|port| *port > 0)
 }
+
+/// Sorts what is short: the library's sort is 4 KB of WASM for each type.
+pub(crate) fn insertion_sort<T: Ord>(items: &mut [T]) {
+    for end in 1..items.len() {
+        let mut at = end;
+        while at > 0 && items.get(at - 1) > items.get(at) {
+            items.swap(at - 1, at);
+            at -= 1;
+        }
+    }
+}

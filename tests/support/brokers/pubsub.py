@@ -1,5 +1,5 @@
-"""Pub/Sub: Google's emulator, and before it a gate that does what Google's servers do about tokens, which the emulator
-does not: it verifies the service account's JWT with PyJWT and lets nobody pass without a token."""
+"""Pub/Sub: Google's emulator, and before it a gate that does what Google's servers do and the emulator does not: it
+verifies the service account's JWT with PyJWT, lets nobody pass without a token and refuses mixed ordering keys."""
 
 import base64
 import glob
@@ -100,6 +100,8 @@ class PubSub:
         if self.next_status:
             status, self.next_status = self.next_status, None
             return error_of(status, "FAILED", "as the test wants it")
+        if len({message.get("orderingKey", "") for message in json.loads(body)["messages"]}) > 1:
+            return error_of(400, "FAILED_PRECONDITION", "The messages of a request have different ordering keys.")
         return self.post(request.path, body)
 
     def post(self, path: str, body: bytes, method: str = "POST") -> tuple:

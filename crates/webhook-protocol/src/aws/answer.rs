@@ -1,18 +1,25 @@
 //! Errors as AWS' JSON protocols tell them.
 
-use serde::Deserialize;
+use crate::{Entry, Fault, Response, google::cut, json};
 
-use crate::{Entry, Fault, Response, google::cut};
-
-#[derive(Default, Deserialize)]
+#[derive(Default)]
 struct AwsError {
-    #[serde(default, rename = "__type")]
     kind: Option<String>,
-    #[serde(default)]
     message: Option<String>,
     /// As some services write it, and a few write both.
-    #[serde(default, rename = "Message")]
     capital_message: Option<String>,
+}
+
+impl AwsError {
+    /// `None` where something is no text.
+    fn read(body: &str) -> Option<AwsError> {
+        let body = json::read(body);
+        Some(AwsError {
+            kind: json::optional_text(&body, "__type")?,
+            message: json::optional_text(&body, "message")?,
+            capital_message: json::optional_text(&body, "Message")?,
+        })
+    }
 }
 
 /// What an answer that is no success means for each of `count` messages. `service` begins the reason.
@@ -72,7 +79,7 @@ fn last_part(code: &str) -> &str {
 impl AwsError {
     /// The error that an answer tells; an empty one where it tells none.
     fn of(answer: &Response<'_>) -> AwsError {
-        serde_json::from_str(answer.body).unwrap_or_default()
+        AwsError::read(answer.body).unwrap_or_default()
     }
 
     /// `QueueDoesNotExist` of `com.amazonaws.sqs#QueueDoesNotExist`, at times with `:http://…` behind it.

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use crate::{Context, HttpRequest, HttpRequestError, HttpTarget, aws::AwsCredentials};
+use crate::{Context, HttpRequest, HttpRequestError, HttpTarget, aws::AwsCredentials, parts::insertion_sort};
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
@@ -69,7 +69,7 @@ impl Call<'_> {
             .chain(fields)
             .filter_map(|(name, value)| Some((name.to_ascii_lowercase(), one_blank((*value)?))))
             .collect();
-        headers.sort_unstable();
+        insertion_sort(&mut headers);
         let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
         let names = names.join(";");
 
@@ -143,7 +143,7 @@ fn encoded_path(segments: &[&str], times: u32) -> String {
 fn canonical_query(query: &[(&str, &str)]) -> String {
     let mut pairs: Vec<(String, String)> =
         query.iter().map(|(name, value)| (uri_encoded(name), uri_encoded(value))).collect();
-    pairs.sort_unstable();
+    insertion_sort(&mut pairs);
     let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     pairs.join("&")
 }

@@ -3,13 +3,13 @@
 //! Sources: Pub/Sub REST reference, "projects.topics.publish" and "PubsubMessage"; "Quotas and limits", resource limits.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde_json::Value;
 
 use super::PubSubTarget;
 use crate::{
-    Adapter, Context, CredentialsError, Entry, Fault, HttpRequest, HttpTarget, Limits, Message, MessageError,
-    Preparation, Request, RequestError, Response,
-    google::{AccessToken, ServiceAccount, cut, json, said},
+    Adapter, Context, CredentialsError, Entry, Fault, HttpRequest, HttpTarget, KeyBy, Limits, Message,
+    MessageError, Preparation, Request, RequestError, Response,
+    google::{AccessToken, ServiceAccount, cut, said},
+    json::{self, json},
 };
 
 /// A publish request has at most 10 MB. What stands around the messages, and whatever else the service may count, has
@@ -32,8 +32,10 @@ impl Adapter for PubSubTarget {
         vec![&self.server.host]
     }
 
+    /// One message where it has an ordering key: all messages of a request have to have the same, and the service
+    /// refuses the whole request where they do not. An emulator takes it. Source: "PubsubMessage", `orderingKey`.
     fn limits(&self) -> Limits {
-        LIMITS
+        if self.ordering == KeyBy::None { LIMITS } else { Limits { messages: 1, ..LIMITS } }
     }
 
     /// What the message adds to the request's body, its comma included. An emulator checks none of this.
@@ -158,7 +160,7 @@ fn check_text(name: &'static str, text: &str) -> Result<(), MessageError> {
 
 /// An entry for each id; `None` where there is not one for each message.
 fn accepted(body: &str, messages: usize) -> Option<Vec<Entry>> {
-    let body: Value = serde_json::from_str(body).ok()?;
+    let body = json::read(body);
     let ids = body.get("messageIds")?.as_array().filter(|ids| ids.len() == messages)?;
     ids.iter()
         .map(|id| Some(Entry::Accepted { note: format!("{{\"messageId\":{}}}", json(id.as_str()?)) }))

@@ -57,14 +57,8 @@ impl Setting<'_> {
 
 #[test]
 fn a_request_is_these_bytes() {
-    let signed = Message {
-        actor: Some("u\"1"),
-        body_signature: Some("sha256=ab"),
-        standard_signature: Some("v1,x"),
-        ..UNSIGNED
-    };
-    let setting = Setting { url: "pubsub://my-project/orders?ordering=actor", ..USUAL };
-    let request = setting.request(&[signed, UNSIGNED]).unwrap();
+    let signed = Message { body_signature: Some("sha256=ab"), standard_signature: Some("v1,x"), ..UNSIGNED };
+    let request = USUAL.request(&[signed, UNSIGNED]).unwrap();
     let common = "\"event_type\":\"order.paid\",\"webhook-id\":\"d\",\"webhook-timestamp\":\"1\",\
                   \"Idempotency-Key\":\"d\",\"traceparent\":\"t\"";
     assert_eq!(
@@ -72,8 +66,8 @@ fn a_request_is_these_bytes() {
         format!(
             "{{\"messages\":[\
              {{\"data\":\"eyLDqSI6MX0=\",\"attributes\":{{{common},\"webhook-signature\":\"v1,x\",\
-             \"X-Webhook-Signature\":\"sha256=ab\"}},\"orderingKey\":\"u\\\"1\"}},\
-             {{\"data\":\"eyLDqSI6MX0=\",\"attributes\":{{{common}}},\"orderingKey\":\"order.paid\"}}]}}"
+             \"X-Webhook-Signature\":\"sha256=ab\"}}}},\
+             {{\"data\":\"eyLDqSI6MX0=\",\"attributes\":{{{common}}}}}]}}"
         )
     );
     assert_eq!(
@@ -93,6 +87,31 @@ fn a_request_is_these_bytes() {
     assert_eq!((request.tls, request.most_answer_bytes), (true, 65_536));
     let shown = format!("{:?}", Request::Http(request));
     assert!(!shown.contains("hidden") && !shown.contains("eyLD"), "{shown}");
+}
+
+#[test]
+fn a_message_with_an_ordering_key_travels_alone() {
+    for ordering in ["actor", "event", "request", "delivery"] {
+        let limits = target(&format!("pubsub://my-project/orders?ordering={ordering}")).adapter().limits();
+        assert_eq!((limits.messages, limits.bytes), (1, 9_999_000), "{ordering}");
+    }
+    let unordered = target("pubsub://my-project/orders?ordering=none").adapter().limits();
+    assert_eq!(unordered, orders().adapter().limits());
+    let setting = Setting { url: "pubsub://my-project/orders?ordering=actor", ..USUAL };
+    for (actor, key) in [(Some("u\"1"), "\"u\\\"1\""), (None, "\"order.paid\"")] {
+        let body = setting.request(&[Message { actor, ..UNSIGNED }]).unwrap().body;
+        assert!(body.ends_with(&format!("\"traceparent\":\"t\"}},\"orderingKey\":{key}}}]}}")), "{body}");
+    }
+}
+
+#[test]
+fn attributes_are_as_few_and_their_names_as_short_as_the_service_wants() {
+    let signed = Message { body_signature: Some("a"), standard_signature: Some("b"), ..UNSIGNED };
+    let attributes = signed.attributes();
+    assert!((1..=100).contains(&attributes.len()));
+    for (name, _) in attributes {
+        assert!((1..=256).contains(&name.len()) && !name.starts_with("goog"), "{name}");
+    }
 }
 
 #[test]
@@ -333,17 +352,24 @@ proptest! {
                 Message { body, event_type: text, actor: Some(text), standard_signature: Some(text), ..UNSIGNED }
             })
             .collect();
-        let url = "pubsub://my-project/orders?ordering=actor";
-        let target = target(url);
-        let weight: usize = messages.iter().map(|message| target.adapter().weigh(message).unwrap()).sum();
-        let body = Setting { url, ..USUAL }.request(&messages).unwrap().body;
+        let unordered = orders();
+        let weight: usize = messages.iter().map(|message| unordered.adapter().weigh(message).unwrap()).sum();
+        let body = USUAL.request(&messages).unwrap().body;
         // So a batch of as many bytes as the limits allow has at most 10,000,000 in its request.
         prop_assert_eq!(body.len(), weight + 14);
-        prop_assert!(target.adapter().limits().bytes + 14 <= 10_000_000);
+        prop_assert!(unordered.adapter().limits().bytes + 14 <= 10_000_000);
         let value: Value = serde_json::from_str(&body).unwrap();
+        prop_assert_eq!(value["messages"].as_array().unwrap().len(), messages.len());
         for (entry, message) in value["messages"].as_array().unwrap().iter().zip(&messages) {
-            prop_assert_eq!(entry["orderingKey"].as_str(), message.actor);
             prop_assert_eq!(entry["attributes"]["event_type"].as_str(), Some(message.event_type));
+        }
+        let url = "pubsub://my-project/orders?ordering=actor";
+        let ordered = target(url);
+        for message in messages {
+            let body = Setting { url, ..USUAL }.request(&[message]).unwrap().body;
+            prop_assert_eq!(body.len(), ordered.adapter().weigh(&message).unwrap() + 14);
+            let value: Value = serde_json::from_str(&body).unwrap();
+            prop_assert_eq!(value["messages"][0]["orderingKey"].as_str(), message.actor);
         }
     }
 }

@@ -1,12 +1,11 @@
 //! The URL of a queue that is known by its name alone.
 
-use serde::{Deserialize, Serialize};
-
 use super::{SqsQueue, SqsTarget, send::is_unknown_queue};
 use crate::{
     Context, Fault, Preparation, PreparationError, PreparationStep, Reply, Response,
     aws::{AwsCredentials, fault_and_reason},
     google::cut,
+    json::{self, json},
 };
 
 /// For how long a URL is kept, in milliseconds.
@@ -17,18 +16,6 @@ const MOST_ANSWER_BYTES: usize = 4 * 1_024;
 /// GetQueueUrl for a target.
 #[derive(Debug)]
 pub(super) struct QueueUrlLookup(SqsTarget);
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Question<'a> {
-    queue_name: &'a str,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Answer {
-    queue_url: String,
-}
 
 impl QueueUrlLookup {
     pub(super) fn new(target: &SqsTarget) -> QueueUrlLookup {
@@ -49,8 +36,8 @@ impl Preparation for QueueUrlLookup {
     ) -> Result<PreparationStep, PreparationError> {
         let Some(reply) = reply else {
             let credentials = AwsCredentials::read(&self.0.credentials, context.variable)?;
-            let question = Question { queue_name: self.0.queue.name() };
-            let call = self.0.call("AmazonSQS.GetQueueUrl", &question, MOST_ANSWER_BYTES);
+            let question = format!("{{\"QueueName\":{}}}", json(self.0.queue.name()));
+            let call = self.0.call("AmazonSQS.GetQueueUrl", question, MOST_ANSWER_BYTES);
             return Ok(PreparationStep::Http(call.signed(&credentials, context)?));
         };
         let Reply::Response(answer) = reply else {
@@ -73,8 +60,8 @@ impl QueueUrlLookup {
             let (fault, reason) = fault_and_reason(answer);
             return Err(refused(format!("SQS: {reason}"), fault));
         }
-        match serde_json::from_str::<Answer>(answer.body) {
-            Ok(Answer { queue_url }) if is_queue_url(&queue_url, &self.0.queue) => {
+        match json::text(&json::read(answer.body), "QueueUrl") {
+            Some(queue_url) if is_queue_url(&queue_url, &self.0.queue) => {
                 Ok(PreparationStep::Ready { value: queue_url, expires_at_ms: now_ms.saturating_add(KEPT_MS) })
             }
             _ => Err(refused("the answer names no queue".to_owned(), Fault::Passing)),

@@ -3,10 +3,10 @@
 //! Source: Amazon SQS API Reference, "SendMessageBatch"; Developer Guide, "Amazon SQS message quotas" and "Calculating
 //! the MD5 message digest for message attributes".
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use md5::{Digest, Md5};
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{SqsQueue, SqsTarget, lookup::QueueUrlLookup};
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     Response,
     aws::{AwsCredentials, Call, fault_of_code, hex_sha256, is_error, lower_hex, rejected},
     google::cut,
+    json::{self, json},
 };
 
 /// A batch's messages, and their bytes altogether: 256 KiB until August 2025.
@@ -52,8 +53,8 @@ impl Adapter for SqsTarget {
     fn request(&self, messages: &[Message<'_>], context: &Context<'_>) -> Result<Request, RequestError> {
         let credentials = AwsCredentials::read(&self.credentials, context.variable)?;
         let queue_url = self.queue_url(context)?;
-        let entries = messages.iter().enumerate().map(|(at, message)| self.entry(at, message)).collect();
-        let call = self.call("AmazonSQS.SendMessageBatch", &Batch { queue_url, entries }, MOST_ANSWER_BYTES);
+        let call =
+            self.call("AmazonSQS.SendMessageBatch", self.body(&queue_url, messages), MOST_ANSWER_BYTES);
         Ok(Request::Http(call.signed(&credentials, context)?))
     }
 
@@ -61,7 +62,7 @@ impl Adapter for SqsTarget {
         if answer.status != 200 {
             return Some(rejected(SQS, answer, messages.len()));
         }
-        let results: Results = serde_json::from_str(answer.body).unwrap_or_default();
+        let results = Results::read(answer.body).unwrap_or_default();
         Some(messages.iter().enumerate().map(|(at, message)| results.of(at, message)).collect())
     }
 
@@ -79,12 +80,7 @@ pub(super) fn is_unknown_queue(answer: &Response<'_>) -> bool {
 
 impl SqsTarget {
     /// A request to the service, to `target` of its JSON protocol.
-    pub(super) fn call(
-        &self,
-        target: &'static str,
-        body: &impl Serialize,
-        most_answer_bytes: usize,
-    ) -> Call<'_> {
+    pub(super) fn call(&self, target: &'static str, body: String, most_answer_bytes: usize) -> Call<'_> {
         Call {
             server: &self.server,
             path: &[""],
@@ -92,8 +88,7 @@ impl SqsTarget {
             service: "sqs",
             region: &self.region,
             fields: vec![("Content-Type", CONTENT_TYPE), ("X-Amz-Target", target)],
-            // Text always has a JSON form.
-            body: serde_json::to_string(body).unwrap_or_default(),
+            body,
             most_answer_bytes,
         }
     }
@@ -112,25 +107,41 @@ impl SqsTarget {
         }
     }
 
-    fn entry<'a>(&self, at: usize, message: &Message<'a>) -> BatchEntry<'a> {
-        let attributes = attributes(message)
-            .into_iter()
-            .map(|(name, value)| (name, Attribute { data_type: DATA_TYPE, string_value: value }));
-        let is_fifo = self.queue.name().ends_with(".fifo");
-        BatchEntry {
-            id: at.to_string(),
-            message_body: message.body,
-            message_attributes: attributes.collect(),
-            message_group_id: is_fifo.then(|| group_id(self.group.key(message).unwrap_or_default())),
-            message_deduplication_id: is_fifo.then_some(message.delivery_id),
+    /// The batch as the protocol writes it.
+    fn body(&self, queue_url: &str, messages: &[Message<'_>]) -> String {
+        let mut body = format!("{{\"QueueUrl\":{},\"Entries\":[", json(queue_url));
+        for (at, message) in messages.iter().enumerate() {
+            body.push_str(if at == 0 { "" } else { "," });
+            self.write_entry(&mut body, at, message);
         }
+        body.push_str("]}");
+        body
+    }
+
+    fn write_entry(&self, body: &mut String, at: usize, message: &Message<'_>) {
+        body.push_str(&format!("{{\"Id\":\"{at}\",\"MessageBody\":"));
+        body.push_str(&json(message.body));
+        body.push_str(",\"MessageAttributes\":{");
+        for (index, (name, value)) in attributes(message).iter().enumerate() {
+            let separator = if index == 0 { "" } else { "," };
+            let (name, value) = (json(name), json(value));
+            body.push_str(&format!(
+                "{separator}{name}:{{\"DataType\":\"{DATA_TYPE}\",\"StringValue\":{value}}}"
+            ));
+        }
+        body.push('}');
+        if self.queue.name().ends_with(".fifo") {
+            let group = json(&group_id(self.group.key(message).unwrap_or_default()));
+            let id = json(message.delivery_id);
+            body.push_str(&format!(",\"MessageGroupId\":{group},\"MessageDeduplicationId\":{id}"));
+        }
+        body.push('}');
     }
 }
 
-/// SQS takes no empty values.
-fn attributes(message: &Message<'_>) -> BTreeMap<&'static str, String> {
-    let attributes = message.attributes().into_iter().filter(|(_, value)| !value.is_empty());
-    attributes.map(|(name, value)| (name, value.into_owned())).collect()
+/// SQS takes no empty values. Sorted by name.
+fn attributes<'a>(message: &Message<'a>) -> Vec<(&'static str, Cow<'a, str>)> {
+    message.sorted_attributes().into_iter().filter(|(_, value)| !value.is_empty()).collect()
 }
 
 /// A group has up to 128 letters, digits and punctuation marks; a key that is no such text stands in by its SHA-256.
@@ -150,75 +161,62 @@ fn check_characters(name: &'static str, text: &str) -> Result<(), MessageError> 
     wrong.map_or(Ok(()), |c| Err(MessageError::Character { protocol: SQS, name, code: c.into() }))
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Batch<'a> {
-    queue_url: String,
-    entries: Vec<BatchEntry<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct BatchEntry<'a> {
-    id: String,
-    message_body: &'a str,
-    message_attributes: BTreeMap<&'static str, Attribute>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message_group_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message_deduplication_id: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Attribute {
-    data_type: &'static str,
-    string_value: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Default)]
 struct Results {
-    // Null where there are none, say some that stand in for SQS.
-    successful: Option<Vec<Successful>>,
-    failed: Option<Vec<Failed>>,
+    successful: Vec<Successful>,
+    failed: Vec<Failed>,
 }
 
-#[derive(Deserialize)]
 struct Successful {
-    #[serde(rename = "Id")]
     id: String,
-    #[serde(rename = "MessageId")]
     message_id: String,
-    #[serde(rename = "MD5OfMessageBody")]
     md5_of_body: String,
-    #[serde(default, rename = "MD5OfMessageAttributes")]
     md5_of_attributes: Option<String>,
 }
 
-#[derive(Deserialize)]
 struct Failed {
-    #[serde(rename = "Id")]
     id: String,
-    #[serde(rename = "Code")]
     code: String,
-    #[serde(default, rename = "Message")]
     message: Option<String>,
-    #[serde(default, rename = "SenderFault")]
     sender_fault: bool,
 }
 
 impl Results {
+    /// `None` where something is not what the protocol says.
+    fn read(body: &str) -> Option<Results> {
+        let body = json::read(body);
+        let successful = list(&body, "Successful")?.iter().map(|taken| {
+            Some(Successful {
+                id: json::text(taken, "Id")?,
+                message_id: json::text(taken, "MessageId")?,
+                md5_of_body: json::text(taken, "MD5OfMessageBody")?,
+                md5_of_attributes: json::optional_text(taken, "MD5OfMessageAttributes")?,
+            })
+        });
+        let failed = list(&body, "Failed")?.iter().map(|failed| {
+            Some(Failed {
+                id: json::text(failed, "Id")?,
+                code: json::text(failed, "Code")?,
+                message: json::optional_text(failed, "Message")?,
+                sender_fault: failed.get("SenderFault").map_or(Some(false), Value::as_bool)?,
+            })
+        });
+        Some(Results {
+            successful: successful.collect::<Option<_>>()?,
+            failed: failed.collect::<Option<_>>()?,
+        })
+    }
+
     fn of(&self, at: usize, message: &Message<'_>) -> Entry {
         let id = at.to_string();
         let rejected = |fault, reason: String| Entry::Rejected { fault, reason: cut(&reason) };
-        if let Some(failed) = self.failed.iter().flatten().find(|failed| failed.id == id) {
+        if let Some(failed) = self.failed.iter().find(|failed| failed.id == id) {
             let otherwise = if failed.sender_fault { Fault::Permanent } else { Fault::Passing };
             let said = failed.message.as_deref().unwrap_or("no reason given");
             let fault = fault_of_code(&failed.code).unwrap_or(otherwise);
             return rejected(fault, format!("SQS: {}: {said}", failed.code));
         }
-        let Some(taken) = self.successful.iter().flatten().find(|taken| taken.id == id) else {
+        let Some(taken) = self.successful.iter().find(|taken| taken.id == id) else {
             return rejected(Fault::Passing, "SQS said nothing of this message".to_owned());
         };
         let other = |what: &str| {
@@ -231,20 +229,29 @@ impl Results {
         if taken.md5_of_attributes.as_ref().is_some_and(|md5| !md5.eq_ignore_ascii_case(&attributes)) {
             return other("set of attributes");
         }
-        Entry::Accepted { note: serde_json::json!({ "MessageId": taken.message_id }).to_string() }
+        Entry::Accepted { note: format!("{{\"MessageId\":{}}}", json(&taken.message_id)) }
     }
 }
 
 /// Sorted by name: length and bytes of name, type and value, the value's kind before it. Lengths are in bytes, as 4
 /// bytes, the highest first; 1 is the kind of a text.
-fn md5_of_attributes(attributes: &BTreeMap<&'static str, String>) -> [u8; 16] {
+fn md5_of_attributes(attributes: &[(&'static str, Cow<'_, str>)]) -> [u8; 16] {
     let mut bytes = Vec::new();
     for (name, value) in attributes {
-        for (text, kind) in [(*name, None), (DATA_TYPE, None), (value.as_str(), Some(1_u8))] {
+        for (text, kind) in [(*name, None), (DATA_TYPE, None), (value, Some(1_u8))] {
             bytes.extend(kind);
             bytes.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
             bytes.extend(text.as_bytes());
         }
     }
     Md5::digest(bytes).into()
+}
+
+/// A list that may be missing, or null, as some have it that stand in for SQS.
+fn list<'a>(object: &'a Value, name: &str) -> Option<&'a [Value]> {
+    match object.get(name) {
+        None if object.is_object() => Some(&[]),
+        Some(Value::Null) => Some(&[]),
+        other => other?.as_array().map(Vec::as_slice),
+    }
 }
