@@ -27,7 +27,7 @@ impl Module {
 }
 
 const MODULES: [Module; 2] = [
-    Module { name: "webhook_wasm", most_bytes: 388_000, flags: &[], optimise: "-Oz" },
+    Module { name: "webhook_wasm", most_bytes: 520_000, flags: &[], optimise: "-Oz" },
     Module {
         name: "webhook_kafka_wasm",
         most_bytes: 160_000,
