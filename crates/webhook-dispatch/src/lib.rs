@@ -1,7 +1,8 @@
 //! The way of a delivery between the database and the wire: [`Dispatcher::claim_order`] says what to claim,
 //! [`Dispatcher::plan`] turns claimed rows into requests, [`Dispatcher::settle`] turns outcomes into rows,
-//! [`judge_health`] turns counts into a report.
+//! [`judge_health`] turns counts into a report, [`alerts_due`] into alerts.
 
+mod alerts;
 mod carry;
 mod endpoints;
 mod health;
@@ -14,10 +15,14 @@ mod settle;
 mod small_map;
 mod variables;
 
+pub use alerts::{
+    ALERT_EVENT, Alert, AlertState, Cause, NamedEndpoint, OpenAlert, Scope, alerts_due,
+};
 pub use carry::{Given, Step, Task};
 pub use endpoints::{Allowance, ClaimOrder, EndpointFacts, RateWindow};
 pub use health::{
-    BreakerReport, FailingEndpoint, HealthFacts, HealthReport, OpenBreaker, Reason, Window, judge_health,
+    AlertPolicy, BreakerReport, FailingEndpoint, HealthFacts, HealthPolicy, HealthReport, OpenBreaker, Reason,
+    Window, judge_health,
 };
 pub use plan::{AttemptRef, Batch, BatchOutcome, Carrier, Dispatcher, End, Plan, Refusal};
 pub use replay::{Replay, ReplayError};

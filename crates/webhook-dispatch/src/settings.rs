@@ -4,7 +4,10 @@ use thiserror::Error;
 use webhook_backoff::{BreakerPolicy, Rate, RetryPolicy};
 use webhook_protocol::AllowedAddresses;
 
-use crate::variables::{RATE_FORM, Reader, parse_bytes, parse_rate, parse_schedule};
+use crate::{
+    AlertPolicy, HealthPolicy,
+    variables::{RATE_FORM, Reader, parse_bytes, parse_rate, parse_schedule},
+};
 
 /// How the functions work. All times in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub struct Settings {
     pub close_lookback_ms: u64,
     /// `WEBHOOK_ALLOWED_ADDRESSES`: what may be called beside public addresses.
     pub allowed_addresses: AllowedAddresses,
+    /// `WEBHOOK_ALERTS`, `WEBHOOK_ALERT_…`: when something is the matter.
+    pub alerts: AlertPolicy,
 }
 
 /// A variable that is not as it should be. The setting keeps the value that `used` shows.
@@ -65,6 +70,7 @@ impl Default for Settings {
             retry_wait_ms: 3_000,
             close_lookback_ms: 24 * 3_600_000,
             allowed_addresses: AllowedAddresses::default(),
+            alerts: AlertPolicy::default(),
         }
     }
 }
@@ -116,6 +122,7 @@ impl Settings {
                 90 * 86_400_000,
             ),
             allowed_addresses: allowed_addresses(&mut reader),
+            alerts: alert_policy(&mut reader),
         };
         let shortest = settings.request_timeout_ms + LEASE_MARGIN_MS;
         if settings.lease_ms < shortest {
@@ -127,6 +134,11 @@ impl Settings {
             settings.lease_ms = shortest;
         }
         (settings, reader.errors)
+    }
+
+    /// What health is judged by.
+    pub fn health(&self) -> HealthPolicy {
+        HealthPolicy { alerts: self.alerts, breaker: self.breaker }
     }
 
     /// The longest time-out that an endpoint can have of its own: its lease must outlast it.
@@ -145,6 +157,23 @@ fn allowed_addresses<F: Fn(&str) -> Option<String>>(reader: &mut Reader<F>) -> A
 }
 
 const MOST_REQUEST_TIMEOUT_MS: u64 = 120_000;
+
+fn alert_policy<F: Fn(&str) -> Option<String>>(reader: &mut Reader<F>) -> AlertPolicy {
+    let default = AlertPolicy::default();
+    AlertPolicy {
+        is_on: reader.switch("WEBHOOK_ALERTS", default.is_on),
+        failure_percent: reader.value(
+            "WEBHOOK_ALERT_FAILURE_RATE",
+            (default.failure_percent, "50%"),
+            "a whole percentage from 1% to 99%",
+            |text| text.strip_suffix('%')?.parse().ok().filter(|percent| (1..=99).contains(percent)),
+        ),
+        least_finished: reader.count("WEBHOOK_ALERT_LEAST_FINISHED", default.least_finished, 1, 1_000_000),
+        most_pending: reader.count("WEBHOOK_ALERT_PENDING", default.most_pending, 0, 1_000_000_000),
+        longest_due_ms: reader.time("WEBHOOK_ALERT_OVERDUE", default.longest_due_ms, 1_000, 7 * 86_400_000),
+        reminder_ms: reader.time("WEBHOOK_ALERT_REMINDER", default.reminder_ms, 60_000, 7 * 86_400_000),
+    }
+}
 
 fn retry_policy<F: Fn(&str) -> Option<String>>(reader: &mut Reader<F>) -> RetryPolicy {
     let default = RetryPolicy::default();

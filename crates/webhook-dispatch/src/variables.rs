@@ -44,6 +44,20 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         })
     }
 
+    /// As [`Reader::number`], for what is counted in 64 bits.
+    pub(crate) fn count(&mut self, name: &'static str, default: u64, least: u32, most: u32) -> u64 {
+        u64::from(self.number(name, u32::try_from(default).unwrap_or(u32::MAX), least, most))
+    }
+
+    pub(crate) fn switch(&mut self, name: &'static str, default: bool) -> bool {
+        let shown = if default { "on" } else { "off" };
+        self.value(name, (default, shown), "on or off", |text| match text {
+            "on" => Some(true),
+            "off" => Some(false),
+            _ => None,
+        })
+    }
+
     pub(crate) fn time(&mut self, name: &'static str, default_ms: u64, least_ms: u64, most_ms: u64) -> u64 {
         let expected = format!("a time like 500ms, 10s, 5m, 2h or 1d, from {least_ms}ms to {most_ms}ms");
         self.value(name, (default_ms, &format!("{default_ms}ms")), &expected, |text| {
