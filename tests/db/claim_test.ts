@@ -175,7 +175,11 @@ databaseTest("a row with a time that is no ISO 8601 is claimed like any other", 
 
 databaseTest("what a row says of its next attempt is what happens", async ({ sql, store }) => {
   const [id] = await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }));
-  const cases = [["HTTP 429; attempt 1 of 16, next in 7 s", 7], ["x; attempt 2 of 16, next in 0.900 s", 0.9]];
+  const trace = "trace 4bf92f3577b34da6a3ce929d0e0e4736";
+  const cases = [
+    [`HTTP 429; ${trace}; attempt 1 of 16, next in 7 s`, 7],
+    ["x; attempt 2 of 16, next in 0.900 s", 0.9],
+  ];
   for (const [at, [message, seconds]] of cases.entries()) {
     assert.equal((await claim({ store }, 1)).length, 1);
     await store.record([{ ...failed(id!, at + 1), error_message: String(message) }]);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { Webhook } from "standardwebhooks";
 import { createHandler } from "../../functions/webhook-dispatcher/handler.ts";
 import { age, databaseTest, deliveries, insertDeliveries, insertEndpoint } from "../support/database.ts";
-import { closedPort, withReceiver } from "../support/receiver.ts";
+import { closedPort, traceOf, withReceiver } from "../support/receiver.ts";
 import { post, SERVICE_ROLE_KEY, testRuntime } from "../support/runtime.ts";
 
 const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -73,7 +73,7 @@ databaseTest("a receiver that fails is tried again with the same id, until it wo
       assert.deepEqual(pick(await dispatch()), { processed: 0, failed: 1, remaining: 1, due: 0 });
       assert.equal(
         (await deliveries(database.sql))[0]?.error_message,
-        "HTTP 500; attempt 1 of 16, next in 2 s",
+        `HTTP 500; trace ${traceOf(receiver.received[0]!)}; attempt 1 of 16, next in 2 s`,
       );
       assert.equal((await deliveries(database.sql))[0]?.response_body, "no");
       // Not due yet: nothing is sent.
@@ -109,7 +109,10 @@ databaseTest("a delivery that has used up its attempts fails with its reason", a
   });
   const [row] = await deliveries(database.sql);
   assert.equal(row?.status, "failed");
-  assert.match(row!.error_message!, /^connection failed: .*refused.*; gave up after attempt 1$/i);
+  assert.match(
+    row!.error_message!,
+    /^connection failed: .*refused.*; trace [0-9a-f]{32}; gave up after attempt 1$/i,
+  );
 });
 
 databaseTest("rows that cannot be sent end with a reason and do not stop the others", async (database) => {
@@ -139,7 +142,9 @@ databaseTest("rows that cannot be sent end with a reason and do not stop the oth
     const rows = await deliveries(sql);
     const reasons = rows.filter((row) => row.status === "failed").map((row) => row.error_message);
     assert.equal(reasons.length, 9);
-    for (const reason of reasons) assert.match(reason!, /^not sent: (url|endpoint|payload): /);
+    for (const reason of reasons) {
+      assert.match(reason!, /^not sent: ((url|endpoint): .*; trace [0-9a-f]{32}$|payload: )/);
+    }
     assert(!reasons.join().includes("secret"));
     const bodies = receiver.received.map((one) => one.text);
     assert.equal(bodies.length, 4);
@@ -191,9 +196,9 @@ databaseTest("a delivery whose last attempt had no outcome is not sent for ever"
     await sql`update public.webhook_deliveries set attempts = 16, last_attempt_at = now() - interval '1 hour'`;
     const summary = await (await createHandler(testRuntime(database))(post())).json();
     assert.deepEqual(pick(summary), { processed: 0, failed: 1, remaining: 0, due: 0 });
-    assert.equal(
-      (await deliveries(sql))[0]?.error_message,
-      "not sent: all its 16 attempts are used up, and the last one had no outcome",
+    assert.match(
+      (await deliveries(sql))[0]!.error_message!,
+      /^not sent: all its 16 attempts are used up, and the last one had no outcome; trace [0-9a-f]{32}$/,
     );
     assert.equal(receiver.received.length, 0);
   });

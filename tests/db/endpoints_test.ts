@@ -99,7 +99,8 @@ databaseTest("failures are counted since the last success, whoever made them", a
 databaseTest("a wish to be left alone outlives the dispatcher that heard it", async (database) => {
   const { sql } = database;
   const endpoint = await insertEndpoint(sql, { url: URL });
-  const error = "HTTP 429, asked to wait 60 s; attempt 1 of 16, next in 60 s";
+  const error =
+    "HTTP 429, asked to wait 60 s; trace 4bf92f3577b34da6a3ce929d0e0e4736; attempt 1 of 16, next in 60 s";
   await insert(sql, endpoint, { error, response: 429, ago: "20 seconds" });
   near((await factsOf(database, endpoint)).paused_for_ms, 40_000);
   await age(sql, "50 seconds");

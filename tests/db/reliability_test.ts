@@ -11,7 +11,7 @@ import {
   insertEndpoint,
   type TestDatabase,
 } from "../support/database.ts";
-import { type Received, startReceiver, withReceiver } from "../support/receiver.ts";
+import { type Received, startReceiver, traceOf, withReceiver } from "../support/receiver.ts";
 import { post, testRuntime, withOwnConnection } from "../support/runtime.ts";
 
 interface Summary {
@@ -64,7 +64,7 @@ databaseTest("client errors are given up after a few tries, with their reason", 
       2,
       422,
       "bad event",
-      "HTTP 422; gave up after attempt 2",
+      `HTTP 422; trace ${traceOf(receiver.received[0]!)}; gave up after attempt 2`,
     ]);
     assert.equal(receiver.received.length, 2);
   });
@@ -94,7 +94,9 @@ databaseTest("a wish to be left alone holds for all deliveries of the endpoint",
     await insertDeliveries(sql, endpoint, 1);
     await dispatch(database);
     const [row] = await deliveries(sql);
-    assert.equal(row?.error_message, "HTTP 429, asked to wait 7 s; attempt 1 of 16, next in 7 s");
+    const trace = traceOf(receiver.received[0]!);
+    const reason = `HTTP 429, asked to wait 7 s; trace ${trace}; attempt 1 of 16, next in 7 s`;
+    assert.equal(row?.error_message, reason);
     await insertDeliveries(sql, endpoint, 5);
     status = 200;
     assert.equal((await dispatch(database)).processed, 0);

@@ -99,7 +99,7 @@ databaseTest("a failing endpoint is shown as it is and not tried again", async (
     (await (await handler(post({ endpoint_id }))).json()).deliveries[0];
   const unanswered = await test(refused);
   assert.deepEqual([unanswered.status, unanswered.response], ["failed", null]);
-  assert.match(unanswered.error, /^connection failed: .*; gave up after attempt 1$/);
+  assert.match(unanswered.error, /^connection failed: .*; trace [0-9a-f]{32}; gave up after attempt 1$/);
   assert.equal(unanswered.request.method, "POST");
   const unsent = await test(wrong);
   assert.deepEqual([unsent.status, unsent.request, unsent.response], ["failed", null, null]);

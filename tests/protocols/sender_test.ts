@@ -295,9 +295,9 @@ Deno.test("nothing can begin a header of its own", () => {
       0,
     );
     assert.equal(batches.length, 0);
-    assert.equal(
-      refused[0]?.error_message,
-      "not sent: request: the header webhook-id holds control characters or bytes beyond ASCII",
+    assert.match(
+      refused[0]!.error_message!,
+      /^not sent: request: the header webhook-id holds control characters or bytes beyond ASCII; trace /,
     );
   }
   const { head } = planned("http://a.example/a b\r\nX: y?c\td\nX:%0d%0aX: é#\r\nX: z");

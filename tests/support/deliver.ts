@@ -103,5 +103,5 @@ export function assertDelivered(updates: RowUpdate[]): void {
 /** What a row says of its failure, without when it is tried again. */
 export function reasonOf(update: RowUpdate | undefined): string {
   assert.equal(update?.status, "pending", JSON.stringify(update));
-  return (update.error_message ?? "").replace(/; attempt \d+ of \d+, next in .*$/, "");
+  return (update.error_message ?? "").replace(/; trace [0-9a-f]{32}; attempt \d+ of \d+, next in .*$/, "");
 }

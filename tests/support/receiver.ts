@@ -50,6 +50,11 @@ export function startReceiver(answer: Answer = () => new Response("ok")): Receiv
   };
 }
 
+/** The trace that a request belongs to. */
+export function traceOf({ headers }: Received): string | undefined {
+  return headers.get("traceparent")?.split("-")[1];
+}
+
 /** Runs with a receiver and stops it afterwards. */
 export async function withReceiver(answer: Answer | undefined, body: (receiver: Receiver) => Promise<void>) {
   const receiver = startReceiver(answer);

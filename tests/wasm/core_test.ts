@@ -33,7 +33,9 @@ const row: core.ClaimedRow = {
   secret_key: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
   is_active: true,
 };
-const attempts = [{ deliveryId: row.id, attempt: 1 }];
+/** The row has no request id: its own id makes the trace. */
+const traceId = row.id.replaceAll("-", "");
+const attempts = [{ deliveryId: row.id, attempt: 1, traceId }];
 
 Deno.test("signatures equal the vectors and verify", async () => {
   interface Case {
@@ -135,7 +137,7 @@ Deno.test("a claimed row becomes a request, and its outcome a row update", () =>
     disposition: "exhausted",
     response_status: null,
     response_body: null,
-    error_message: "not sent: endpoint: there is none with this webhook_config_id",
+    error_message: `not sent: endpoint: there is none with this webhook_config_id; trace ${traceId}`,
   }]);
 
   const outcomes: core.Outcome[] = [
@@ -156,12 +158,16 @@ Deno.test("a claimed row becomes a request, and its outcome a row update", () =>
     [
       "pending",
       302,
-      "HTTP 302: redirects are not followed; it names https://b.example/; attempt 1 of 3, next in 2 s",
+      `HTTP 302: redirects are not followed; it names https://b.example/; trace ${traceId}; attempt 1 of 3, next in 2 s`,
     ],
-    ["pending", null, "timed out after 10000 ms; attempt 1 of 3, next in 2 s"],
-    ["pending", null, "connection failed: refused; attempt 1 of 3, next in 2 s"],
-    ["pending", null, "not sent: url: b.example resolves to 10.0.0.5; attempt 1 of 3, next in 2 s"],
-    ["failed", 410, "HTTP 410; the receiver wants no more deliveries"],
+    ["pending", null, `timed out after 10000 ms; trace ${traceId}; attempt 1 of 3, next in 2 s`],
+    ["pending", null, `connection failed: refused; trace ${traceId}; attempt 1 of 3, next in 2 s`],
+    [
+      "pending",
+      null,
+      `not sent: url: b.example resolves to 10.0.0.5; trace ${traceId}; attempt 1 of 3, next in 2 s`,
+    ],
+    ["failed", 410, `HTTP 410; trace ${traceId}; the receiver wants no more deliveries`],
   ]);
   assert.equal(updates[0]?.response_body, "é");
 });

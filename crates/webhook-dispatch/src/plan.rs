@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use thiserror::Error;
 use webhook_backoff::Outcome;
-use webhook_payload::{EnvelopeError, SpanId, StoredPayload, render, traceparent};
+use webhook_payload::{Envelope, EnvelopeError, SpanId, StoredPayload, TraceId, render, traceparent};
 use webhook_protocol::{
     AddressError, AddressPolicy, HttpRequest, HttpRequestError, HttpUrlParser, Message, MessageError, Target,
     TargetError,
@@ -70,6 +70,8 @@ pub struct AttemptRef {
     pub delivery_id: String,
     /// The attempt's number, from 1.
     pub attempt: u32,
+    /// The event's trace, which the row's reason and the logs name.
+    pub trace_id: TraceId,
 }
 
 /// What the wire did with a batch.
@@ -301,16 +303,15 @@ impl<U: HttpUrlParser> Dispatcher<U> {
     fn ready(&self, row: &ClaimedDelivery, secrets: Option<&Secrets>, now_ms: u64) -> Result<Ready, Refusal> {
         let most = self.settings.max_payload_bytes;
         let payload = row.payload.as_deref().ok_or(Refusal::PayloadTooLarge { most })?;
-        let envelope = render(&StoredPayload {
-            delivery_id: &row.id,
-            event_type: &row.event_type,
-            created_at: &row.created_at,
-            text: payload,
-        })?;
+        let envelope = envelope_of(row, payload)?;
         let timestamp_s = i64::try_from(now_ms / 1_000).unwrap_or(i64::MAX);
         let body = envelope.body.as_bytes();
         Ok(Ready {
-            attempt: AttemptRef { delivery_id: row.id.clone(), attempt: row.attempt },
+            attempt: AttemptRef {
+                delivery_id: row.id.clone(),
+                attempt: row.attempt,
+                trace_id: envelope.trace_id,
+            },
             event_type: row.event_type.clone(),
             actor: envelope.actor,
             request_id: envelope.request_id,
@@ -343,14 +344,27 @@ impl<U: HttpUrlParser> Dispatcher<U> {
     }
 }
 
+fn envelope_of(row: &ClaimedDelivery, payload: &str) -> Result<Envelope, EnvelopeError> {
+    render(&StoredPayload {
+        delivery_id: &row.id,
+        event_type: &row.event_type,
+        created_at: &row.created_at,
+        text: payload,
+    })
+}
+
+/// The reason names the event's trace where the row has one.
 fn refused(row: &ClaimedDelivery, refusal: &Refusal) -> RowUpdate {
+    let envelope = row.payload.as_deref().and_then(|payload| envelope_of(row, payload).ok());
+    let trace = envelope.map_or(String::new(), |envelope| format!("; trace {}", envelope.trace_id));
+    let said = column_text(&format!("not sent: {refusal}"), ERROR_MESSAGE_CHARS - trace.len());
     RowUpdate {
         id: row.id.clone(),
         attempt: row.attempt,
         disposition: Disposition::Exhausted,
         response_status: None,
         response_body: None,
-        error_message: Some(column_text(&format!("not sent: {refusal}"), ERROR_MESSAGE_CHARS)),
+        error_message: Some(said + &trace),
     }
 }
 

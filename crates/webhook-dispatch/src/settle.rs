@@ -25,7 +25,7 @@ pub const GONE_REASON: &str =
     "not sent: endpoint: answered HTTP 410 Gone and was switched off; set is_active, then replay";
 
 /// How much of a row's `error_message` the outcome may take: what comes behind it must always fit.
-const OUTCOME_CHARS: usize = 380;
+const OUTCOME_CHARS: usize = 340;
 
 /// Delays from this on are shown, and so kept, in whole seconds.
 const WHOLE_SECONDS_FROM_MS: u64 = 10_000;
@@ -64,6 +64,7 @@ impl<U> Dispatcher<U> {
         let number = attempt.attempt;
         let judged = Attempt { delivery_id: &attempt.delivery_id, number, outcome };
         let said = column_text(&outcome.to_string(), OUTCOME_CHARS);
+        let trace = attempt.trace_id;
         let (disposition, reason) = match policy.verdict(&judged, now_ms) {
             Verdict::Delivered => (Disposition::Delivered, None),
             Verdict::RetryAt { at_ms } => {
@@ -73,14 +74,17 @@ impl<U> Dispatcher<U> {
                 let asked = asked.map_or(String::new(), asked_to_wait);
                 self.endpoints.waits(endpoint_id, at_ms);
                 // The claim reads both numbers: what the row says is what happens.
-                let reason = format!("{said}{asked}; attempt {number} of {most}, next in {wait} s");
+                let reason =
+                    format!("{said}{asked}; trace {trace}; attempt {number} of {most}, next in {wait} s");
                 (Disposition::Retrying, Some(reason))
             }
             Verdict::EndpointGone => {
-                (Disposition::Exhausted, Some(format!("{said}; the receiver wants no more deliveries")))
+                let reason = format!("{said}; trace {trace}; the receiver wants no more deliveries");
+                (Disposition::Exhausted, Some(reason))
             }
             Verdict::Exhausted => {
-                (Disposition::Exhausted, Some(format!("{said}; gave up after attempt {number}")))
+                let reason = format!("{said}; trace {trace}; gave up after attempt {number}");
+                (Disposition::Exhausted, Some(reason))
             }
         };
         let answer = match outcome {
@@ -113,10 +117,18 @@ fn asked_to_wait(pause_ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use webhook_backoff::{Fault, RetryPolicy};
+    use webhook_payload::TraceId;
     use webhook_protocol::NativeUrlParser;
 
     use super::*;
     use crate::Settings;
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    fn attempt_at(delivery_id: &str, attempt: u32) -> AttemptRef {
+        let trace_id = TraceId::parse(TRACE).unwrap();
+        AttemptRef { delivery_id: delivery_id.to_owned(), attempt, trace_id }
+    }
 
     fn settle(outcome: Outcome, attempt: u32, response_body: Option<&str>) -> RowUpdate {
         let retry = RetryPolicy { max_attempts: 3, jitter_percent: 0, ..RetryPolicy::default() };
@@ -124,7 +136,7 @@ mod tests {
         let mut dispatcher = Dispatcher::new(settings, NativeUrlParser);
         let batch = BatchOutcome {
             endpoint_id: "e".to_owned(),
-            attempts: vec![AttemptRef { delivery_id: "d".to_owned(), attempt }],
+            attempts: vec![attempt_at("d", attempt)],
             ends: vec![End { outcome, response_body: response_body.map(str::to_owned) }],
         };
         let is_gone = batch.ends[0].outcome.is_gone();
@@ -150,20 +162,20 @@ mod tests {
     fn a_failure_waits_for_its_next_attempt_with_a_reason() {
         let update = settle(answered(500), 2, Some("oops"));
         assert_eq!((update.disposition, update.attempt), (Disposition::Retrying, 2));
-        assert_eq!(update.error_message.as_deref(), Some("HTTP 500; attempt 2 of 3, next in 4 s"));
+        let reason = format!("HTTP 500; trace {TRACE}; attempt 2 of 3, next in 4 s");
+        assert_eq!(update.error_message, Some(reason));
     }
 
     #[test]
     fn the_last_failure_ends_the_delivery_with_a_reason() {
         let timed_out = settle(Outcome::TimedOut { after_ms: 10_000 }, 3, None);
         assert_eq!((timed_out.disposition, timed_out.response_status), (Disposition::Exhausted, None));
-        assert_eq!(
-            timed_out.error_message.as_deref(),
-            Some("timed out after 10000 ms; gave up after attempt 3")
-        );
+        let reason = format!("timed out after 10000 ms; trace {TRACE}; gave up after attempt 3");
+        assert_eq!(timed_out.error_message, Some(reason));
         let gone = settle(answered(410), 1, None);
         assert_eq!(gone.disposition, Disposition::Exhausted);
-        assert_eq!(gone.error_message.as_deref(), Some("HTTP 410; the receiver wants no more deliveries"));
+        let reason = format!("HTTP 410; trace {TRACE}; the receiver wants no more deliveries");
+        assert_eq!(gone.error_message, Some(reason));
     }
 
     #[test]
@@ -171,7 +183,7 @@ mod tests {
         let asked = |retry_after: &str| {
             let outcome =
                 Outcome::Answered { status: 429, location: None, retry_after: Some(retry_after.to_owned()) };
-            settle(outcome, 1, None).error_message.unwrap()
+            settle(outcome, 1, None).error_message.unwrap().replace(&format!("; trace {TRACE}"), "")
         };
         assert_eq!(asked("7"), "HTTP 429, asked to wait 7 s; attempt 1 of 3, next in 7 s");
         assert_eq!(asked("soon"), "HTTP 429; attempt 1 of 3, next in 2 s");
@@ -192,7 +204,7 @@ mod tests {
         dispatcher.endpoints.sent("e");
         let batch = |n: u32| BatchOutcome {
             endpoint_id: "e".to_owned(),
-            attempts: vec![AttemptRef { delivery_id: n.to_string(), attempt: 1 }],
+            attempts: vec![attempt_at(&n.to_string(), 1)],
             ends: vec![End::of(answered(500))],
         };
         let outcomes: Vec<BatchOutcome> = (0..7).map(batch).collect();
@@ -204,13 +216,12 @@ mod tests {
     fn each_attempt_of_a_batch_has_its_own_end() {
         let mut dispatcher = Dispatcher::new(Settings::default(), NativeUrlParser);
         dispatcher.endpoints.sent("e");
-        let attempt = |id: &str| AttemptRef { delivery_id: id.to_owned(), attempt: 1 };
         let rejected = |fault| End::of(Outcome::Rejected { fault, reason: "SQS: no".to_owned() });
         let settled = dispatcher.settle(
             &[
                 BatchOutcome {
                     endpoint_id: "e".to_owned(),
-                    attempts: ["a", "b", "c"].map(attempt).to_vec(),
+                    attempts: ["a", "b", "c"].map(|id| attempt_at(id, 1)).to_vec(),
                     ends: vec![
                         End::of(Outcome::Accepted { note: "n".to_owned() }),
                         rejected(Fault::Permanent),
@@ -219,7 +230,7 @@ mod tests {
                 },
                 BatchOutcome {
                     endpoint_id: "f".to_owned(),
-                    attempts: ["d", "e"].map(attempt).to_vec(),
+                    attempts: ["d", "e"].map(|id| attempt_at(id, 1)).to_vec(),
                     ends: vec![End::of(Outcome::NotReady { reason: "no key".to_owned() })],
                 },
             ],
@@ -242,18 +253,23 @@ mod tests {
         );
         assert_eq!(settled.updates[0].response_body.as_deref(), Some("n"));
         let message = settled.updates[3].error_message.as_deref().unwrap();
-        assert!(message.starts_with("not sent: no key; attempt 1 of 16, next in "), "{message}");
+        assert!(
+            message.starts_with("not sent: no key; trace ")
+                && message.contains("; attempt 1 of 16, next in "),
+            "{message}"
+        );
         assert_eq!(settled.not_ready, [("f".to_owned(), "no key".to_owned())]);
     }
 
     #[test]
     fn texts_fit_their_columns() {
         let reason = "x\0".repeat(600);
+        let end = format!("; trace {TRACE}; attempt 1 of 3, next in 2 s");
         let update = settle(Outcome::ConnectionFailed { reason }, 1, Some(&"é\0".repeat(600)));
         let body = update.response_body.unwrap();
         let message = update.error_message.unwrap();
         assert_eq!(body.chars().count(), 1_000);
-        assert!(message.chars().count() <= 500 && message.ends_with("; attempt 1 of 3, next in 2 s"));
+        assert!(message.chars().count() <= 500 && message.ends_with(&end));
         assert!(!body.contains('\0') && !message.contains('\0'));
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use tsify::{Ts, Tsify};
 use wasm_bindgen::prelude::*;
 use webhook_dispatch as dispatch;
+use webhook_payload::TraceId;
 use webhook_signing::SecretKey;
 
 use crate::{
@@ -46,7 +47,10 @@ pub struct ClaimedRows(Vec<ClaimedRow>);
 #[serde(rename_all = "camelCase")]
 pub struct AttemptRef {
     delivery_id: String,
+    /// From 1.
     attempt: u32,
+    /// The event's trace: 32 lower-case hex digits.
+    trace_id: String,
 }
 
 /// The attempts that travel in one request.
@@ -310,7 +314,22 @@ impl From<dispatch::Batch> for Batch {
 
 impl From<dispatch::AttemptRef> for AttemptRef {
     fn from(attempt: dispatch::AttemptRef) -> Self {
-        AttemptRef { delivery_id: attempt.delivery_id, attempt: attempt.attempt }
+        AttemptRef {
+            delivery_id: attempt.delivery_id,
+            attempt: attempt.attempt,
+            trace_id: attempt.trace_id.to_string(),
+        }
+    }
+}
+
+impl TryFrom<AttemptRef> for dispatch::AttemptRef {
+    type Error = JsValue;
+
+    fn try_from(attempt: AttemptRef) -> Result<Self, JsValue> {
+        let AttemptRef { delivery_id, attempt, trace_id } = attempt;
+        let trace_id = TraceId::parse(&trace_id)
+            .ok_or_else(|| shape_error("traceId: expected 32 lower-case hex digits, not all zero"))?;
+        Ok(dispatch::AttemptRef { delivery_id, attempt, trace_id })
     }
 }
 
@@ -318,13 +337,13 @@ impl TryFrom<BatchOutcome> for dispatch::BatchOutcome {
     type Error = JsValue;
 
     fn try_from(batch: BatchOutcome) -> Result<Self, JsValue> {
-        let attempts = batch.attempts.into_iter().map(|attempt| dispatch::AttemptRef {
-            delivery_id: attempt.delivery_id,
-            attempt: attempt.attempt,
-        });
         Ok(dispatch::BatchOutcome {
             endpoint_id: batch.endpoint_id,
-            attempts: attempts.collect(),
+            attempts: batch
+                .attempts
+                .into_iter()
+                .map(dispatch::AttemptRef::try_from)
+                .collect::<Result<_, _>>()?,
             ends: batch.ends.into_iter().map(dispatch::End::try_from).collect::<Result<_, _>>()?,
         })
     }

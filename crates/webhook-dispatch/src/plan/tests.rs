@@ -103,8 +103,12 @@ fn every_row_is_either_planned_or_refused_with_a_reason() {
         row(Some(endpoint("https://a.example/", None))),
     ];
     let plan = dispatcher().plan(&rows, NOW_MS);
-    let reasons: Vec<String> =
-        plan.refused.iter().map(|update| update.error_message.clone().unwrap()).collect();
+    let reasons: Vec<&str> = plan.refused.iter().map(|row| row.error_message.as_deref().unwrap()).collect();
+    let end = "; trace 4bf92f3577b34da6a3ce929d0e0e4736";
+    let traced: Vec<bool> = reasons.iter().map(|reason| reason.ends_with(end)).collect();
+    // All whose payload was read.
+    assert_eq!(traced, [true, true, true, true, false, false, true, true, true, true, true]);
+    let reasons: Vec<&str> = reasons.iter().map(|reason| reason.trim_end_matches(end)).collect();
     assert_eq!(
         reasons,
         [
