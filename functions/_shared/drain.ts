@@ -7,13 +7,17 @@
 
 import { createBell } from "./bell.ts";
 import type { BatchOutcome, ClaimOrder, Dispatcher, Plan, RowUpdate } from "./core.ts";
+import { logFailed } from "./journal.ts";
 import { persist, record, type Recorder } from "./record.ts";
 import type { Store } from "./store.ts";
 import type { Send } from "./send.ts";
 
 export interface DrainOptions extends Recorder {
   store: Pick<Store, "claim" | "record" | "retire" | "endpoints" | "recentAttempts">;
-  dispatcher: Pick<Dispatcher, "observe" | "rateWindows" | "heed" | "claimOrder" | "plan" | "settle">;
+  dispatcher: Pick<
+    Dispatcher,
+    "observe" | "rateWindows" | "heed" | "claimOrder" | "plan" | "settle" | "takeFailed"
+  >;
   send: Send;
   /** How many requests are under way at once. */
   concurrency: number;
@@ -21,6 +25,8 @@ export interface DrainOptions extends Recorder {
   timeBudgetMs: number;
   /** How long to wait for a delivery that becomes due when there is nothing else to do, in milliseconds. */
   retryWaitMs: number;
+  /** Called when an endpoint's breaker has opened or it was switched off. Never rejects. */
+  onTrouble?: () => Promise<unknown>;
 }
 
 /** What a run did. */
@@ -72,8 +78,8 @@ export async function drain(options: DrainOptions): Promise<Drained> {
     for (const batch of plan.batches) {
       const { endpointId, attempts } = batch;
       underWay++;
-      send(batch).then(({ ends }) => {
-        outcomes.push({ endpointId, attempts, ends });
+      send(batch).then(({ ends, durationMs }) => {
+        outcomes.push({ endpointId, attempts, ends, durationMs });
         underWay--;
         bell.ring();
       });
@@ -83,6 +89,7 @@ export async function drain(options: DrainOptions): Promise<Drained> {
   const write = async () => {
     const { updates, gone, opened, notReady } = dispatcher.settle(outcomes.splice(0), now());
     updates.push(...refused.splice(0));
+    logFailed(dispatcher, log);
     for (const endpoint of opened) log("warn", "breaker_opened", { endpoint });
     for (const { endpoint, error } of notReady) {
       // Once a run: a row tells it each time.
@@ -99,6 +106,7 @@ export async function drain(options: DrainOptions): Promise<Drained> {
     const endpoints = gone.map((id) => ({ id, url: urls.get(id) ?? "" }));
     const retired = endpoints.length > 0 ? await persist(options, () => store.retire(endpoints)) : [];
     for (const endpoint of retired) log("warn", "endpoint_switched_off", { endpoint });
+    if (opened.length > 0 || retired.length > 0) await options.onTrouble?.();
     isDirty = true;
   };
 

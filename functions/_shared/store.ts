@@ -6,7 +6,9 @@
  */
 
 import postgres from "postgres";
+import { claimAlerts, raiseAlerts, type Raised } from "./alert_store.ts";
 import {
+  type AlertScope,
   type Allowance,
   type ClaimedRow,
   type EndpointFacts,
@@ -15,8 +17,10 @@ import {
   type RateWindow,
   type Replay,
   type RowUpdate,
+  type Settings,
 } from "./core.ts";
-import { dueSince, failing, iso, msSince, type StoreSettings, TEST_MARK } from "./store_rules.ts";
+import { healthFacts } from "./health_store.ts";
+import { claimedColumns, dueSince, failing, iso, msSince, TEST_MARK } from "./store_rules.ts";
 
 export interface Remaining {
   /** All that is owed. */
@@ -89,15 +93,10 @@ const CLAIM_WINDOW = 2_000;
 /** How much payload one claim takes, in bytes as they are stored, which may be compressed. */
 const MOST_CLAIMED_BYTES = 8 * 1_048_576;
 
-export function createStore(sql: Sql, settings: StoreSettings) {
+export function createStore(sql: Sql, settings: Settings) {
   const due = dueSince(sql, settings);
 
-  const claimedColumns = sql`
-    c.id, c.event_type, case when octet_length(c.text) <= ${settings.maxPayloadBytes}::float8 then c.text end as payload,
-    c.attempts as attempt,
-    coalesce(${
-    iso(sql, sql`c.created_at`)
-  }, c.created_at::text) as created_at, c.webhook_config_id as endpoint_id, e.url, e.secret_key`;
+  const columns = claimedColumns(sql, settings);
 
   return {
     /** How the endpoints fare that are owed something. */
@@ -201,7 +200,7 @@ export function createStore(sql: Sql, settings: StoreSettings) {
         ), c as materialized (
           select t.*, t.payload::text as text from taken t
         )
-        select ${claimedColumns}, e.is_active
+        select ${columns}, e.is_active
         from c left join public.webhook_configurations e on e.id = c.webhook_config_id
         order by c.created_at`;
     },
@@ -309,7 +308,7 @@ export function createStore(sql: Sql, settings: StoreSettings) {
           from public.webhook_configurations e where ${chosen}
           returning *, payload::text as text
         )
-        select ${claimedColumns}, true as is_active
+        select ${columns}, true as is_active
         from c join public.webhook_configurations e on e.id = c.webhook_config_id
         order by e.created_at, e.id`;
       return await inserted.catch((error) => {
@@ -356,48 +355,10 @@ export function createStore(sql: Sql, settings: StoreSettings) {
       });
     },
 
-    async healthFacts(): Promise<HealthFacts> {
-      const [facts] = await sql<HealthFacts[]>`
-        with recent as materialized (
-          select d.status, d.created_at, d.last_attempt_at
-          from public.webhook_deliveries d
-          where d.created_at > now() - interval '24 hours' and not d.payload @> ${TEST_MARK}::text::jsonb
-        ), ${failing(sql, settings)}, pending as (
-          select count(*) as pending, max(d.last_attempt_at) as last_attempt_at,
-            -- What a breaker holds back is due when it lets its probe through.
-            min(greatest(${due}, case when f.failures >= ${settings.breakerFailures} and ${settings.breakerFailures} > 0
-              then f.last_failure_at + interval '1 ms' * ${settings.breakerPauseMs}::float8 end)) as due_since
-          from public.webhook_deliveries d left join failing f on f.id = d.webhook_config_id
-          where d.status = 'pending'
-        ), idle as (
-          -- A backlog is no sign of a dispatcher that does not run, as long as it makes attempts.
-          select greatest(
-            pending.due_since, pending.last_attempt_at, (select max(r.last_attempt_at) from recent r)) as since
-          from pending where pending.due_since <= now()
-        )
-        select
-          (select ${windowOf(sql)} from recent r where r.created_at > now() - interval '1 hour') as last_hour,
-          (select ${windowOf(sql)} from recent r) as last_24_hours,
-          pending.pending::float8 as pending,
-          (select ${
-        msSince(sql, sql`greatest(least(idle.since, now()), now() - interval '100 years')`)
-      } from idle) as due_for_ms,
-          coalesce((
-            select jsonb_agg(jsonb_build_object('endpoint_id', e.id, 'name', e.name,
-              'failures_in_a_row', f.failures, 'last_failure_ago_ms', ${msSince(sql, sql`f.last_failure_at`)})
-              order by e.name)
-            from failing f join public.webhook_configurations e on e.id = f.id and e.is_active), '[]') as failing
-        from pending`;
-      if (!facts) throw new Error("the health query gave no row");
-      return facts;
-    },
-  };
-}
+    healthFacts: async (): Promise<HealthFacts> => await healthFacts(sql, settings),
 
-function windowOf(sql: Sql) {
-  return sql`jsonb_build_object(
-    'total', count(*),
-    'pending', count(*) filter (where r.status = 'pending'),
-    'delivered', count(*) filter (where r.status = 'delivered'),
-    'failed', count(*) filter (where r.status = 'failed'))`;
+    raiseAlerts: async (scope: AlertScope): Promise<Raised> => await raiseAlerts(sql, settings, scope),
+
+    claimAlerts: async (limit: number): Promise<ClaimedRow[]> => await claimAlerts(sql, settings, limit),
+  };
 }

@@ -5,7 +5,7 @@
  */
 
 import type postgres from "postgres";
-import type { Settings } from "./core.ts";
+import { alertEvent, type Settings } from "./core.ts";
 
 /** When a pending row may be taken, and how an endpoint fares: see ARCHITECTURE.md, "The claim" and "Endpoints". */
 export type StoreSettings = Pick<
@@ -13,7 +13,7 @@ export type StoreSettings = Pick<
   "leaseMs" | "retryDelaysMs" | "breakerFailures" | "breakerPauseMs" | "maxPayloadBytes"
 >;
 
-type Sql = postgres.Sql;
+type Sql = postgres.ISql;
 type Fragment = postgres.PendingQuery<postgres.Row[]>;
 
 /** What an envelope of the test tool holds. Tests count for nothing. */
@@ -27,6 +27,16 @@ export function iso(sql: Sql, column: Fragment): Fragment {
 /** Milliseconds since a time. */
 export function msSince(sql: Sql, time: Fragment): Fragment {
   return sql`greatest(0, extract(epoch from now() - ${time}) * 1000)::float8`;
+}
+
+/** The columns of a `ClaimedRow` but for `is_active`, of a claimed row `c` that has its payload as `text`, and its endpoint `e`. */
+export function claimedColumns(sql: Sql, settings: StoreSettings): Fragment {
+  return sql`
+    c.id, c.event_type, case when octet_length(c.text) <= ${settings.maxPayloadBytes}::float8 then c.text end as payload,
+    c.attempts as attempt,
+    coalesce(${
+    iso(sql, sql`c.created_at`)
+  }, c.created_at::text) as created_at, c.webhook_config_id as endpoint_id, e.url, e.secret_key`;
 }
 
 /** Since when a pending row `d` has been due; in the future for one that is not. */
@@ -54,6 +64,7 @@ export function failing(sql: Sql, settings: StoreSettings): Fragment {
   return sql`
     evidence as materialized (
       select d.webhook_config_id as id, d.created_at, d.last_attempt_at, d.error_message is null as is_under_way,
+        d.event_type = ${alertEvent()} as is_alert,
         -- A row under way has lost its last message, not its failures.
         case when d.error_message is null then d.attempts - 1 else d.attempts end as attempts
       from public.webhook_deliveries d
@@ -74,7 +85,7 @@ export function failing(sql: Sql, settings: StoreSettings): Fragment {
         and d.webhook_config_id in (select s.id from suspected s)
       group by 1
     ), failing as (
-      select v.id,
+      select v.id, bool_and(v.is_alert) as is_alerts_only,
         -- A row under way was touched by its claim, not by a failure.
         coalesce(max(v.last_attempt_at) filter (where not v.is_under_way), max(v.last_attempt_at)) as last_failure_at,
         -- Of a row that is older than the last success only the last attempt is known to have come after it.

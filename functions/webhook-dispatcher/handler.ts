@@ -5,8 +5,10 @@
  * @module
  */
 
+import { raise } from "../_shared/alerts.ts";
 import { readReplay, type Replay } from "../_shared/core.ts";
-import { drain } from "../_shared/drain.ts";
+import { drain, type Drained } from "../_shared/drain.ts";
+import { logServed } from "../_shared/journal.ts";
 import { badRequest, guarded, type Handler, json, textOf, unauthorized } from "../_shared/respond.ts";
 import type { Runtime } from "../_shared/runtime.ts";
 import { type Replayed, TimeError } from "../_shared/store.ts";
@@ -45,10 +47,18 @@ export function createHandler(runtime: Runtime): Handler {
     const start = now();
     const store = runtime.store();
     const replayed = replay && await putBack(runtime, replay);
-    const options = { concurrency, timeBudgetMs, retryWaitMs, patienceMs, stop };
-    const drained = replay?.dryRun
-      ? { delivered: 0, retrying: 0, exhausted: 0 }
-      : await drain({ store, dispatcher, send, now, log, ...options }).finally(runtime.closeConnections);
+    const options = { concurrency, retryWaitMs, patienceMs, stop };
+    const onTrouble = () => raise({ store, log }, "endpoints");
+    const deliver = (timeBudgetMs: number) =>
+      drain({ store, dispatcher, send, now, log, onTrouble, timeBudgetMs, ...options });
+    const deliverAll = async () => {
+      const drained = await deliver(timeBudgetMs);
+      // What is the matter shows when the run is over, and is said at once.
+      const alerts = stop.aborted ? 0 : await raise({ store, log }, "all");
+      return alerts > 0 ? sumOf(drained, await deliver(ALERTS_MS)) : drained;
+    };
+    const drained = replay?.dryRun ? NOTHING : await deliverAll().finally(runtime.closeConnections);
+    logServed(dispatcher, log);
     const { pending, due } = await store.remaining();
     const { delivered, retrying, exhausted } = drained;
     const summary = {
@@ -64,6 +74,20 @@ export function createHandler(runtime: Runtime): Handler {
     log("info", "dispatched", summary);
     return json({ ...summary, ...(replayed && { replay: replayed }) });
   });
+}
+
+const NOTHING: Drained = { delivered: 0, retrying: 0, exhausted: 0, superseded: 0 };
+
+/** For how long a run goes on for the sake of its alerts, in milliseconds. */
+const ALERTS_MS = 2_000;
+
+function sumOf(one: Drained, other: Drained): Drained {
+  return {
+    delivered: one.delivered + other.delivered,
+    retrying: one.retrying + other.retrying,
+    exhausted: one.exhausted + other.exhausted,
+    superseded: one.superseded + other.superseded,
+  };
 }
 
 /** A replay of 10,000 ids has 400 KB. */

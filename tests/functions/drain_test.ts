@@ -208,6 +208,7 @@ Deno.test("results that come in while it decides to end are written", async () =
     heed: () => {},
     plan: dispatcher.plan.bind(dispatcher),
     settle: dispatcher.settle.bind(dispatcher),
+    takeFailed: dispatcher.takeFailed.bind(dispatcher),
     claimOrder: (free: number, nowMs: number) => {
       if (++orders > 1) answer.resolve(answered(200));
       return dispatcher.claimOrder(free, nowMs);
@@ -403,7 +404,10 @@ Deno.test("an endpoint that answers 410 is switched off at the URL that has answ
   const run = drain(options(store, { log, send: () => Promise.resolve(answered(410)) }));
   assert.deepEqual(await run, { ...delivered(0), exhausted: 2 });
   assert.deepEqual(retired, [{ id: "e", url: "https://a.example/" }]);
-  assert.deepEqual(logged, [["endpoint_switched_off", "e"]]);
+  assert.deepEqual(logged, [["attempt_failed", "e"], ["attempt_failed", "e"], [
+    "endpoint_switched_off",
+    "e",
+  ]]);
 });
 
 Deno.test("rows that cannot be planned end the run, and what was under way before is written", async () => {

@@ -42,6 +42,26 @@ Deno.test("a log line is one JSON object", () => {
   assert.deepEqual(rest, { level: "warn", msg: "two\nlines", function: "webhook-dispatcher", count: 2 });
 });
 
+Deno.test("more lines than the platform keeps are left out and counted, details first", () => {
+  const lines: string[] = [];
+  let now = 1_000_000;
+  const log = createLog("webhook-dispatcher", (line) => lines.push(line), () => now);
+  for (let n = 0; n < 500; n++) log("warn", "attempt_failed", { n }, true);
+  log("info", "dispatched", { text: "x".repeat(2_000) });
+  now += 10_000;
+  log("info", "dispatched");
+  const seen = lines.map((line) => JSON.parse(line));
+  const failed = seen.filter(({ msg }) => msg === "attempt_failed").length;
+  assert(failed > 0 && failed < 100);
+  assert.deepEqual(seen.slice(failed).map(({ msg, count }) => [msg, count]), [
+    ["lines_omitted", 500 - failed],
+    ["dispatched", undefined],
+    ["dispatched", undefined],
+  ]);
+  assert.equal(seen[failed + 1].text.length, 1_000);
+  assert.equal(seen.at(-1).ts, new Date(now).toISOString());
+});
+
 Deno.test("a port that is none is named", () => {
   assert.deepEqual(listenOptions(() => undefined), { port: 8000, hostname: "127.0.0.1" });
   const variables: Record<string, string> = { PORT: "0", HOST: "0.0.0.0" };

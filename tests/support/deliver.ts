@@ -57,8 +57,8 @@ export async function withDeliverer(
     const { batches, refused } = dispatcher.plan(rows, now());
     const sent = await Promise.all(batches.map(async (batch) => {
       const { endpointId, attempts } = batch;
-      const { ends } = await send(batch);
-      return { endpointId, attempts, ends };
+      const { ends, durationMs } = await send(batch);
+      return { endpointId, attempts, ends, durationMs };
     }));
     const updates = [...refused, ...dispatcher.settle(sent, now()).updates];
     assert.equal(updates.length, rows.length);

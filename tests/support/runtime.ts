@@ -30,8 +30,9 @@ export function testRuntime(
 export async function withOwnConnection(
   database: Pick<TestDatabase, "url">,
   body: (runtime: Runtime) => Promise<void>,
+  variables: Record<string, string> = {},
 ): Promise<void> {
-  const all = variablesFor(database, {});
+  const all = variablesFor(database, variables);
   const sql = connect(database.url);
   const runtime = { ...createRuntime("test", (name) => all[name]), log: () => {} };
   const store = createStore(sql, runtime.settings);

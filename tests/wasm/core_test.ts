@@ -149,7 +149,7 @@ Deno.test("a claimed row becomes a request, and its outcome a row update", () =>
     { answered: { status: 410, location: null, retryAfter: null, body: "" } },
   ];
   const { updates, gone, opened } = dispatcher.settle(
-    outcomes.map((outcome) => ({ endpointId: "e", attempts, ends: [outcome] })),
+    outcomes.map((outcome) => ({ endpointId: "e", attempts, ends: [outcome], durationMs: 7 })),
     0,
   );
   assert.deepEqual([gone, opened], [["e"], []]);
@@ -244,6 +244,14 @@ Deno.test("settings come from variables, and wrong ones are named", () => {
     retryWaitMs: 3_000,
     closeLookbackMs: 86_400_000,
     allowedAddresses: "",
+    alerts: {
+      isOn: true,
+      failurePercent: 50,
+      leastFinished: 5,
+      mostPending: 100,
+      longestDueMs: 300_000,
+      reminderMs: 3_600_000,
+    },
   });
   assert.equal(errors.length, 1);
   assert.match(errors[0]!, /^WEBHOOK_LEASE: expected a time like .*, got "soon"; using 60000ms$/);
@@ -251,13 +259,20 @@ Deno.test("settings come from variables, and wrong ones are named", () => {
 
 Deno.test("health facts become a report", () => {
   const none = { total: 0, pending: 0, delivered: 0, failed: 0 };
-  const failing = [{ endpoint_id: "e", name: "n", failures_in_a_row: 6, last_failure_ago_ms: 60_000 }];
+  const failing = [{
+    endpoint_id: "e",
+    name: "n",
+    failures_in_a_row: 6,
+    last_failure_ago_ms: 60_000,
+    is_alerts_only: false,
+  }];
   const facts = {
     last_hour: { total: 12, pending: 1, delivered: 5, failed: 6 },
     last_24_hours: none,
     pending: 1,
     due_for_ms: null,
     failing,
+    switched_off: [],
   };
   const report = core.judgeHealth(facts, testSettings(), true);
   assert.deepEqual(report, {
@@ -273,6 +288,70 @@ Deno.test("health facts become a report", () => {
     },
   });
   assert.deepEqual(core.judgeHealth(facts, testSettings(), false).circuit_breakers, { open: 1, configs: [] });
+});
+
+Deno.test("health facts become alerts, and what was sent before becomes the end of one", () => {
+  const none = { total: 0, pending: 0, delivered: 0, failed: 0 };
+  const facts: core.HealthFacts = {
+    last_hour: none,
+    last_24_hours: none,
+    pending: 101,
+    due_for_ms: null,
+    failing: [],
+    switched_off: [{ id: "e", name: "shop" }],
+  };
+  const open: core.OpenAlert[] = [{
+    cause: "circuit_breaker",
+    endpoint: { id: "f", name: "mill" },
+    since: "2026-01-29T10:00:00Z",
+    since_ago_ms: 60_000,
+    sent_ago_ms: 60_000,
+    is_active: null,
+  }];
+  const now = "2026-01-29T10:01:00Z";
+  const alerts = core.alertsDue(facts, open, testSettings(), "all", now);
+  assert.deepEqual(alerts.map(({ cause, state, endpoint }) => [cause, state, endpoint]), [
+    ["pending", "firing", null],
+    ["endpoint_switched_off", "firing", { id: "e", name: "shop" }],
+    ["circuit_breaker", "resolved", { id: "f", name: "mill" }],
+  ]);
+  assert.deepEqual(JSON.parse(alerts[0]!.data).figures, { pending: 101, threshold: 100 });
+  assert.equal(JSON.parse(alerts[0]!.data).since, now);
+  assert.equal(JSON.parse(alerts[2]!.data).since, open[0]!.since);
+  assert.deepEqual(core.alertsDue(facts, open, testSettings(), "dispatcher", now), []);
+  assert.equal(core.alertsDue(facts, open, testSettings(), "endpoints", now).length, 2);
+  assert.equal(core.alertEvent(), "webhook.alert");
+});
+
+Deno.test("what the log gets of attempts has the log's names", () => {
+  const dispatcher = new core.Dispatcher(testSettings(), () => undefined);
+  const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
+  const attempts = [{ deliveryId: "d", attempt: 1, traceId }];
+  const answered = (status: number): core.Outcome => ({
+    answered: { status, location: null, retryAfter: null, body: "hidden" },
+  });
+  dispatcher.settle([
+    { endpointId: "e", attempts, ends: [answered(200)], durationMs: 31 },
+    { endpointId: "e", attempts, ends: [answered(500)], durationMs: 7 },
+  ], 0);
+  assert.deepEqual(dispatcher.takeFailed(), {
+    attempts: [{
+      delivery_id: "d",
+      endpoint: "e",
+      attempt: 1,
+      trace_id: traceId,
+      outcome: "answered",
+      status: "pending",
+      http_status: 500,
+      duration_ms: 7,
+      error: `HTTP 500; trace ${traceId}; attempt 1 of 16, next in 2 s`,
+    }],
+    more: 0,
+  });
+  assert.deepEqual(dispatcher.takeServed(1), [
+    { endpoint: "e", endpoints: 1, delivered: 1, retrying: 1, exhausted: 0, longest_ms: 31 },
+  ]);
+  assert.deepEqual(dispatcher.takeServed(1), []);
 });
 
 Deno.test("a test request becomes an envelope, numbers kept as they were written", () => {

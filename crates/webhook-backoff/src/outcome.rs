@@ -62,6 +62,21 @@ pub enum Fault {
     Throttled,
 }
 
+impl Outcome {
+    /// A stable name, for logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Outcome::Answered { .. } => "answered",
+            Outcome::TimedOut { .. } => "timed_out",
+            Outcome::ConnectionFailed { .. } => "connection_failed",
+            Outcome::AddressRefused { .. } => "address_refused",
+            Outcome::Accepted { .. } => "accepted",
+            Outcome::Rejected { .. } => "rejected",
+            Outcome::NotReady { .. } => "not_ready",
+        }
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -213,8 +213,7 @@ pub fn alerts_due(
             continue;
         }
         let endpoint = open.endpoint.clone();
-        if let (Cause::EndpointSwitchedOff, Some(false), Some(off)) =
-            (cause, open.is_active, &open.endpoint)
+        if let (Cause::EndpointSwitchedOff, Some(false), Some(off)) = (cause, open.is_active, &open.endpoint)
         {
             // Its last delivery failed long ago, and it is off still.
             if open.is_reminded(cause, &policy.alerts) {

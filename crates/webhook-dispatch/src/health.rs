@@ -190,7 +190,10 @@ pub fn judge_health(facts: &HealthFacts, policy: &HealthPolicy) -> HealthReport 
     let alarming = configs.iter().filter(|open| !open.endpoint.is_alerts_only).count();
     if alarming > 0 {
         let failures = breaker.failures;
-        add("circuit_breaker", format!("endpoints that failed {failures} or more times in a row: {alarming}"));
+        add(
+            "circuit_breaker",
+            format!("endpoints that failed {failures} or more times in a row: {alarming}"),
+        );
     }
     HealthReport {
         healthy: reasons.is_empty(),

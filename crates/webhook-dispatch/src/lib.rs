@@ -6,6 +6,8 @@ mod alerts;
 mod carry;
 mod endpoints;
 mod health;
+mod journal;
+mod log_budget;
 mod options;
 mod plan;
 mod replay;
@@ -15,15 +17,15 @@ mod settle;
 mod small_map;
 mod variables;
 
-pub use alerts::{
-    ALERT_EVENT, Alert, AlertState, Cause, NamedEndpoint, OpenAlert, Scope, alerts_due,
-};
+pub use alerts::{ALERT_EVENT, Alert, AlertState, Cause, NamedEndpoint, OpenAlert, Scope, alerts_due};
 pub use carry::{Given, Step, Task};
 pub use endpoints::{Allowance, ClaimOrder, EndpointFacts, RateWindow};
 pub use health::{
-    AlertPolicy, BreakerReport, FailingEndpoint, HealthFacts, HealthPolicy, HealthReport, OpenBreaker, Reason,
-    Window, judge_health,
+    AlertPolicy, BreakerReport, FailingEndpoint, HealthFacts, HealthPolicy, HealthReport, OpenBreaker,
+    Reason, Window, judge_health,
 };
+pub use journal::{FailedAttempt, Served};
+pub use log_budget::{LogBudget, Weight};
 pub use plan::{AttemptRef, Batch, BatchOutcome, Carrier, Dispatcher, End, Plan, Refusal};
 pub use replay::{Replay, ReplayError};
 pub use rows::{ClaimedDelivery, Disposition, Endpoint, RowUpdate};

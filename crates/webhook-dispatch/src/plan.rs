@@ -16,6 +16,7 @@ use crate::{
     USER_AGENT,
     carry::{Carried, UnderWay},
     endpoints::Endpoints,
+    journal::{FailedAttempt, Journal, Served},
     options::EndpointOptions,
     rows::{ERROR_MESSAGE_CHARS, column_text},
     small_map::SmallMap,
@@ -29,6 +30,7 @@ pub struct Dispatcher<U> {
     /// The batches that are more than one request over HTTP.
     pub(crate) under_way: UnderWay,
     pub(crate) http_urls: U,
+    pub(crate) journal: Journal,
     addresses: AddressPolicy,
 }
 
@@ -83,6 +85,8 @@ pub struct BatchOutcome {
     pub attempts: Vec<AttemptRef>,
     /// How each of them ended, in their order; one end alone is that of all.
     pub ends: Vec<End>,
+    /// How long that took, in milliseconds.
+    pub duration_ms: u64,
 }
 
 /// How an attempt ended.
@@ -188,6 +192,7 @@ impl<U: HttpUrlParser> Dispatcher<U> {
             settings,
             endpoints: Endpoints::default(),
             under_way: UnderWay::default(),
+            journal: Journal::default(),
             addresses,
             http_urls,
         }
@@ -225,6 +230,16 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         self.endpoints.claim_order(free, &self.settings, now_ms)
     }
 
+    /// The attempts that failed since the last time, as far as there is room for them, and how many more there were.
+    pub fn take_failed(&mut self) -> (Vec<FailedAttempt>, u32) {
+        self.journal.take_failed()
+    }
+
+    /// What endpoints got since the last time: `most` of them by themselves, the rest as one.
+    pub fn take_served(&mut self, most: usize) -> Vec<Served> {
+        self.journal.take_served(most)
+    }
+
     /// Turns claimed rows into batches. `now_ms` is the attempts' time.
     pub fn plan(&mut self, rows: &[ClaimedDelivery], now_ms: u64) -> Plan {
         let mut endpoints = SmallMap::default();
@@ -234,7 +249,9 @@ impl<U: HttpUrlParser> Dispatcher<U> {
             let added = self.add(row, &mut endpoints, &mut open, &mut plan.batches, now_ms);
             self.endpoints.claimed(&row.endpoint_id, added.is_ok(), now_ms);
             if let Err(refusal) = added {
-                plan.refused.push(refused(row, &refusal));
+                let (update, trace_id) = refused(row, &refusal);
+                self.journal.note(&row.endpoint_id, &update, "refused", trace_id, None);
+                plan.refused.push(update);
             }
         }
         for (endpoint_id, open) in open.into_pairs() {
@@ -353,19 +370,21 @@ fn envelope_of(row: &ClaimedDelivery, payload: &str) -> Result<Envelope, Envelop
     })
 }
 
-/// The reason names the event's trace where the row has one.
-fn refused(row: &ClaimedDelivery, refusal: &Refusal) -> RowUpdate {
+/// What becomes of a row that cannot be sent, and its event's trace, which the reason names, where it has one.
+fn refused(row: &ClaimedDelivery, refusal: &Refusal) -> (RowUpdate, Option<TraceId>) {
     let envelope = row.payload.as_deref().and_then(|payload| envelope_of(row, payload).ok());
-    let trace = envelope.map_or(String::new(), |envelope| format!("; trace {}", envelope.trace_id));
+    let trace_id = envelope.map(|envelope| envelope.trace_id);
+    let trace = trace_id.map_or(String::new(), |trace_id| format!("; trace {trace_id}"));
     let said = column_text(&format!("not sent: {refusal}"), ERROR_MESSAGE_CHARS - trace.len());
-    RowUpdate {
+    let update = RowUpdate {
         id: row.id.clone(),
         attempt: row.attempt,
         disposition: Disposition::Exhausted,
         response_status: None,
         response_body: None,
         error_message: Some(said + &trace),
-    }
+    };
+    (update, trace_id)
 }
 
 #[cfg(test)]

@@ -43,7 +43,10 @@ impl<U> Dispatcher<U> {
                 settled.opened.push(id.clone());
             }
             for (attempt, end) in batch.attempts.iter().zip(ends()) {
-                settled.updates.push(self.update(id, attempt, end, now_ms));
+                let update = self.update(id, attempt, end, now_ms);
+                let (name, trace_id) = (end.outcome.name(), Some(attempt.trace_id));
+                self.journal.note(id, &update, name, trace_id, Some(batch.duration_ms));
+                settled.updates.push(update);
                 if let Outcome::NotReady { reason } = &end.outcome {
                     let known = |(known, why): &(String, String)| known == id && why == reason;
                     if !settled.not_ready.iter().any(known) {
@@ -138,6 +141,7 @@ mod tests {
             endpoint_id: "e".to_owned(),
             attempts: vec![attempt_at("d", attempt)],
             ends: vec![End { outcome, response_body: response_body.map(str::to_owned) }],
+            duration_ms: 7,
         };
         let is_gone = batch.ends[0].outcome.is_gone();
         let Settled { mut updates, gone, opened, .. } = dispatcher.settle(&[batch], 0);
@@ -206,6 +210,7 @@ mod tests {
             endpoint_id: "e".to_owned(),
             attempts: vec![attempt_at(&n.to_string(), 1)],
             ends: vec![End::of(answered(500))],
+            duration_ms: 7,
         };
         let outcomes: Vec<BatchOutcome> = (0..7).map(batch).collect();
         let settled = dispatcher.settle(&outcomes, 0);
@@ -227,11 +232,13 @@ mod tests {
                         rejected(Fault::Permanent),
                         rejected(Fault::Throttled),
                     ],
+                    duration_ms: 7,
                 },
                 BatchOutcome {
                     endpoint_id: "f".to_owned(),
                     attempts: ["d", "e"].map(|id| attempt_at(id, 1)).to_vec(),
                     ends: vec![End::of(Outcome::NotReady { reason: "no key".to_owned() })],
+                    duration_ms: 7,
                 },
             ],
             0,

@@ -11,6 +11,7 @@ use crate::{
     carry::{Ends, Given, HttpRequest, Outcome, Step, Task},
     claims::{AllEndpointFacts, ClaimOrder, RateWindow, RateWindows},
     error::{shape_error, whole},
+    journal::{AllServed, FailedAttempt, FailedAttempts, Served},
     settings::{Settings, VariableLookup, look_up},
     target::RuntimeUrlParser,
 };
@@ -90,6 +91,8 @@ pub struct BatchOutcome {
     attempts: Vec<AttemptRef>,
     /// How each of them ended, in their order; one alone is that of all.
     ends: Vec<Outcome>,
+    /// How long that took.
+    duration_ms: f64,
 }
 
 /// What the wire did with some batches.
@@ -245,6 +248,21 @@ impl Dispatcher {
         settled.into_ts().map_err(shape_error)
     }
 
+    /// The attempts that failed since the last time, as far as there is room for them in a log, and how many more.
+    #[wasm_bindgen(js_name = takeFailed)]
+    pub fn take_failed(&mut self) -> Result<Ts<FailedAttempts>, JsValue> {
+        let (failed, more) = self.0.take_failed();
+        let attempts = failed.into_iter().map(FailedAttempt::from).collect();
+        FailedAttempts { attempts, more }.into_ts().map_err(shape_error)
+    }
+
+    /// What endpoints got since the last time: `most` of them by themselves, the rest as one.
+    #[wasm_bindgen(js_name = takeServed)]
+    pub fn take_served(&mut self, most: u32) -> Result<Ts<AllServed>, JsValue> {
+        let served = self.0.take_served(most as usize);
+        AllServed(served.into_iter().map(Served::from).collect()).into_ts().map_err(shape_error)
+    }
+
     /// What to do next for a batch that goes by steps. `ends` is how the last step ended; null at the beginning and
     /// after a preparation.
     pub fn next(
@@ -345,6 +363,7 @@ impl TryFrom<BatchOutcome> for dispatch::BatchOutcome {
                 .map(dispatch::AttemptRef::try_from)
                 .collect::<Result<_, _>>()?,
             ends: batch.ends.into_iter().map(dispatch::End::try_from).collect::<Result<_, _>>()?,
+            duration_ms: batch.duration_ms as u64,
         })
     }
 }

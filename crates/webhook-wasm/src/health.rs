@@ -5,7 +5,7 @@ use tsify::{Ts, Tsify};
 use wasm_bindgen::prelude::*;
 use webhook_dispatch as dispatch;
 
-use crate::{error::shape_error, settings::Settings};
+use crate::{alerts::NamedEndpoint, error::shape_error, settings::Settings};
 
 /// Deliveries that were made in a window of time, by status.
 #[derive(Serialize, Deserialize, Tsify)]
@@ -24,6 +24,8 @@ pub struct FailingEndpoint {
     failures_in_a_row: f64,
     /// Since the last failure, in milliseconds.
     last_failure_ago_ms: f64,
+    /// All that it failed to take were alerts.
+    is_alerts_only: bool,
 }
 
 /// An endpoint that is left alone after failures in a row.
@@ -49,6 +51,8 @@ pub struct HealthFacts {
     #[tsify(type = "number | null")]
     due_for_ms: Option<f64>,
     failing: Vec<FailingEndpoint>,
+    /// Endpoints that have answered 410 within the last hour and are switched off.
+    switched_off: Vec<NamedEndpoint>,
 }
 
 /// Why a system is not healthy.
@@ -91,16 +95,9 @@ pub fn judge_health(
     settings: Ts<Settings>,
     #[wasm_bindgen(js_name = isAuthorized)] is_authorized: bool,
 ) -> Result<Ts<HealthReport>, JsValue> {
-    let facts = facts.to_rust().map_err(shape_error)?;
+    let facts = facts.to_rust().map_err(shape_error)?.into();
     let settings: dispatch::Settings = settings.to_rust().map_err(shape_error)?.try_into()?;
-    let facts = dispatch::HealthFacts {
-        last_hour: facts.last_hour.into(),
-        last_24_hours: facts.last_24_hours.into(),
-        pending: facts.pending as u64,
-        due_for_ms: facts.due_for_ms.map(|ms| ms as u64),
-        failing: facts.failing.into_iter().map(dispatch::FailingEndpoint::from).collect(),
-    };
-    let report = dispatch::judge_health(&facts, &settings.breaker);
+    let report = dispatch::judge_health(&facts, &settings.health());
     let report = if is_authorized { report } else { report.without_names() };
     let report = HealthReport {
         healthy: report.healthy,
@@ -116,6 +113,19 @@ pub fn judge_health(
         },
     };
     report.into_ts().map_err(shape_error)
+}
+
+impl From<HealthFacts> for dispatch::HealthFacts {
+    fn from(facts: HealthFacts) -> Self {
+        dispatch::HealthFacts {
+            last_hour: facts.last_hour.into(),
+            last_24_hours: facts.last_24_hours.into(),
+            pending: facts.pending as u64,
+            due_for_ms: facts.due_for_ms.map(|ms| ms as u64),
+            failing: facts.failing.into_iter().map(dispatch::FailingEndpoint::from).collect(),
+            switched_off: facts.switched_off.into_iter().map(dispatch::NamedEndpoint::from).collect(),
+        }
+    }
 }
 
 impl From<Window> for dispatch::Window {
@@ -147,6 +157,7 @@ impl From<FailingEndpoint> for dispatch::FailingEndpoint {
             name: endpoint.name,
             failures_in_a_row: endpoint.failures_in_a_row as u32,
             last_failure_ago_ms: endpoint.last_failure_ago_ms as u64,
+            is_alerts_only: endpoint.is_alerts_only,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! receivers in TypeScript beside what the functions use. Errors are `Error`s with a `name`, a stable `code` and a `message`.
 
 pub mod address;
+pub mod alerts;
 pub mod carry;
 pub mod claims;
 pub mod dispatcher;
@@ -12,6 +13,7 @@ mod error;
 pub mod events;
 pub mod health;
 pub mod http1;
+pub mod journal;
 pub mod replay;
 pub mod settings;
 pub mod signing;

@@ -24,6 +24,18 @@ pub struct Rate {
     per_ms: f64,
 }
 
+/// When something is the matter, and how often that is said.
+#[derive(Serialize, Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct AlertPolicy {
+    is_on: bool,
+    failure_percent: f64,
+    least_finished: f64,
+    most_pending: f64,
+    longest_due_ms: f64,
+    reminder_ms: f64,
+}
+
 /// How the functions work.
 #[derive(Serialize, Deserialize, Tsify)]
 #[serde(rename_all = "camelCase")]
@@ -61,6 +73,7 @@ pub struct Settings {
     close_lookback_ms: f64,
     /// What may be called beside public addresses: the text for an `AddressPolicy`.
     allowed_addresses: String,
+    alerts: AlertPolicy,
     /// A line for each variable that is wrong and whose default is used instead.
     errors: Vec<String>,
 }
@@ -87,6 +100,14 @@ pub fn read_settings(variable: VariableLookup) -> Result<Ts<Settings>, JsValue> 
         retry_wait_ms: settings.retry_wait_ms as f64,
         close_lookback_ms: settings.close_lookback_ms as f64,
         allowed_addresses: lookup("WEBHOOK_ALLOWED_ADDRESSES").unwrap_or_default(),
+        alerts: AlertPolicy {
+            is_on: settings.alerts.is_on,
+            failure_percent: settings.alerts.failure_percent as f64,
+            least_finished: settings.alerts.least_finished as f64,
+            most_pending: settings.alerts.most_pending as f64,
+            longest_due_ms: settings.alerts.longest_due_ms as f64,
+            reminder_ms: settings.alerts.reminder_ms as f64,
+        },
         errors: errors.iter().map(ToString::to_string).collect(),
     };
     settings.into_ts().map_err(shape_error)
@@ -134,6 +155,14 @@ impl TryFrom<Settings> for dispatch::Settings {
             retry_wait_ms: whole(settings.retry_wait_ms, "retryWaitMs")?,
             close_lookback_ms: whole(settings.close_lookback_ms, "closeLookbackMs")?,
             allowed_addresses: AllowedAddresses::parse(&settings.allowed_addresses).0,
+            alerts: dispatch::AlertPolicy {
+                is_on: settings.alerts.is_on,
+                failure_percent: whole(settings.alerts.failure_percent, "failurePercent")?,
+                least_finished: whole(settings.alerts.least_finished, "leastFinished")?,
+                most_pending: whole(settings.alerts.most_pending, "mostPending")?,
+                longest_due_ms: whole(settings.alerts.longest_due_ms, "longestDueMs")?,
+                reminder_ms: whole(settings.alerts.reminder_ms, "reminderMs")?,
+            },
         })
     }
 }

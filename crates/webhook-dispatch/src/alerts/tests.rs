@@ -184,10 +184,7 @@ fn figures_that_swing_around_their_threshold_make_one_alert() {
         assert_eq!(said(&pending(between), &[open("pending", 7_200_000)]), []);
     }
     assert_eq!(said(&rate(60, 40), &[open("failure_rate", 7_200_000)]), []);
-    assert_eq!(
-        said(&rate(63, 37), &[open("failure_rate", 0)]),
-        [(Cause::FailureRate, AlertState::Resolved)]
-    );
+    assert_eq!(said(&rate(63, 37), &[open("failure_rate", 0)]), [(Cause::FailureRate, AlertState::Resolved)]);
     // Too few have finished for a rate.
     assert_eq!(said(&rate(0, 4), &[open("failure_rate", 0)]), [(Cause::FailureRate, AlertState::Resolved)]);
 }
@@ -201,10 +198,7 @@ fn an_endpoint_that_stays_switched_off_is_not_resolved_and_is_forgotten_after_a_
     };
     let nothing = HealthFacts::default();
     assert_eq!(said(&nothing, &[off(day, 3_599_999)]), []);
-    assert_eq!(
-        said(&nothing, &[off(day, 3_600_000)]),
-        [(Cause::EndpointSwitchedOff, AlertState::Reminder)]
-    );
+    assert_eq!(said(&nothing, &[off(day, 3_600_000)]), [(Cause::EndpointSwitchedOff, AlertState::Reminder)]);
     assert_eq!(said(&nothing, &[off(day + 1, 3_600_000)]), []);
     let fresh = HealthFacts { switched_off: vec![shop()], ..HealthFacts::default() };
     assert_eq!(said(&fresh, &[off(day + 1, 3_600_000)]), []);

@@ -1,0 +1,23 @@
+/**
+ * What the log says of attempts: each failure as long as they are few, and figures for all.
+ *
+ * @module
+ */
+
+import type { Dispatcher } from "./core.ts";
+import type { Log } from "./log.ts";
+
+/** How many endpoints have a line of their own at the end of a run. */
+const MOST_ENDPOINTS = 10;
+
+/** Logs the failures since the last time. */
+export function logFailed(journal: Pick<Dispatcher, "takeFailed">, log: Log): void {
+  const { attempts, more } = journal.takeFailed();
+  for (const attempt of attempts) log("warn", "attempt_failed", { ...attempt }, true);
+  if (more > 0) log("warn", "attempts_not_listed", { count: more });
+}
+
+/** Logs what endpoints got since the last time. */
+export function logServed(journal: Pick<Dispatcher, "takeServed">, log: Log): void {
+  for (const served of journal.takeServed(MOST_ENDPOINTS)) log("info", "endpoint_served", { ...served });
+}
