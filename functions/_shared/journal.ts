@@ -12,9 +12,7 @@ const MOST_ENDPOINTS = 10;
 
 /** Logs the failures since the last time. */
 export function logFailed(journal: Pick<Dispatcher, "takeFailed">, log: Log): void {
-  const { attempts, more } = journal.takeFailed();
-  for (const attempt of attempts) log("warn", "attempt_failed", { ...attempt }, true);
-  if (more > 0) log("warn", "attempts_not_listed", { count: more });
+  for (const attempt of journal.takeFailed()) log("warn", "attempt_failed", { ...attempt }, true);
 }
 
 /** Logs what endpoints got since the last time. */

@@ -40,6 +40,8 @@ pub struct Served {
     pub retrying: u32,
     /// Attempts whose delivery failed for good.
     pub exhausted: u32,
+    /// Those that failed and were not kept to be logged one by one.
+    pub not_listed: u32,
     /// The longest request, in milliseconds.
     pub longest_ms: u64,
 }
@@ -48,7 +50,6 @@ pub struct Served {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Journal {
     failed: Vec<FailedAttempt>,
-    unlisted: u32,
     served: SmallMap<String, Served>,
 }
 
@@ -78,7 +79,7 @@ impl Journal {
             Disposition::Exhausted => served.exhausted += 1,
         }
         if self.failed.len() >= MOST_FAILED {
-            self.unlisted += 1;
+            served.not_listed += 1;
             return;
         }
         self.failed.push(FailedAttempt {
@@ -94,9 +95,9 @@ impl Journal {
         });
     }
 
-    /// The failures since the last time, and how many more there were.
-    pub(crate) fn take_failed(&mut self) -> (Vec<FailedAttempt>, u32) {
-        (std::mem::take(&mut self.failed), std::mem::take(&mut self.unlisted))
+    /// The failures since the last time, as far as they were kept.
+    pub(crate) fn take_failed(&mut self) -> Vec<FailedAttempt> {
+        std::mem::take(&mut self.failed)
     }
 
     /// What endpoints got since the last time: `most` of them by themselves, those first that failed most, and then
@@ -120,6 +121,7 @@ impl Journal {
                 delivered: sum.delivered + one.delivered,
                 retrying: sum.retrying + one.retrying,
                 exhausted: sum.exhausted + one.exhausted,
+                not_listed: sum.not_listed + one.not_listed,
                 longest_ms: sum.longest_ms.max(one.longest_ms),
             }));
         }
@@ -154,9 +156,8 @@ mod tests {
         let mut journal = Journal::default();
         note(&mut journal, "e", Disposition::Delivered, 3);
         note(&mut journal, "e", Disposition::Retrying, 1);
-        let (failed, more) = journal.take_failed();
         assert_eq!(
-            failed,
+            journal.take_failed(),
             [FailedAttempt {
                 delivery_id: "d".to_owned(),
                 endpoint_id: "e".to_owned(),
@@ -169,16 +170,16 @@ mod tests {
                 error: "HTTP 500".to_owned(),
             }]
         );
-        assert_eq!((more, journal.take_failed()), (0, (Vec::new(), 0)));
+        assert_eq!(journal.take_failed(), []);
     }
 
     #[test]
     fn what_is_too_much_to_list_is_counted() {
         let mut journal = Journal::default();
         note(&mut journal, "e", Disposition::Exhausted, MOST_FAILED + 7);
-        let (failed, more) = journal.take_failed();
-        assert_eq!((failed.len(), more), (MOST_FAILED, 7));
-        assert_eq!(journal.take_served(9)[0].exhausted, MOST_FAILED as u32 + 7);
+        assert_eq!(journal.take_failed().len(), MOST_FAILED);
+        let served = &journal.take_served(9)[0];
+        assert_eq!((served.exhausted, served.not_listed), (MOST_FAILED as u32 + 7, 7));
     }
 
     #[test]

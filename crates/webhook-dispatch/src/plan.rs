@@ -230,8 +230,8 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         self.endpoints.claim_order(free, &self.settings, now_ms)
     }
 
-    /// The attempts that failed since the last time, as far as there is room for them, and how many more there were.
-    pub fn take_failed(&mut self) -> (Vec<FailedAttempt>, u32) {
+    /// The attempts that failed since the last time, as far as there is room for them.
+    pub fn take_failed(&mut self) -> Vec<FailedAttempt> {
         self.journal.take_failed()
     }
 

@@ -248,12 +248,11 @@ impl Dispatcher {
         settled.into_ts().map_err(shape_error)
     }
 
-    /// The attempts that failed since the last time, as far as there is room for them in a log, and how many more.
+    /// The attempts that failed since the last time, as far as there is room for them in a log.
     #[wasm_bindgen(js_name = takeFailed)]
     pub fn take_failed(&mut self) -> Result<Ts<FailedAttempts>, JsValue> {
-        let (failed, more) = self.0.take_failed();
-        let attempts = failed.into_iter().map(FailedAttempt::from).collect();
-        FailedAttempts { attempts, more }.into_ts().map_err(shape_error)
+        let failed = self.0.take_failed();
+        FailedAttempts(failed.into_iter().map(FailedAttempt::from).collect()).into_ts().map_err(shape_error)
     }
 
     /// What endpoints got since the last time: `most` of them by themselves, the rest as one.

@@ -33,12 +33,9 @@ pub struct FailedAttempt {
 
 /// Attempts that did not deliver.
 #[derive(Serialize, Tsify)]
+#[serde(transparent)]
 #[tsify(missing_as_null)]
-pub struct FailedAttempts {
-    pub(crate) attempts: Vec<FailedAttempt>,
-    /// How many there were beside these.
-    pub(crate) more: u32,
-}
+pub struct FailedAttempts(pub(crate) Vec<FailedAttempt>);
 
 /// What an endpoint got, by the names that the log gives its fields.
 #[derive(Serialize, Tsify)]
@@ -53,6 +50,8 @@ pub struct Served {
     retrying: u32,
     /// Attempts whose delivery failed for good.
     exhausted: u32,
+    /// Those that failed and were not kept to be logged one by one.
+    not_listed: u32,
     /// The longest request.
     longest_ms: f64,
 }
@@ -117,6 +116,7 @@ impl From<dispatch::Served> for Served {
             delivered: served.delivered,
             retrying: served.retrying,
             exhausted: served.exhausted,
+            not_listed: served.not_listed,
             longest_ms: served.longest_ms as f64,
         }
     }
