@@ -3,6 +3,7 @@
 //! [`judge_health`] turns counts into a report, [`alerts_due`] into alerts.
 
 mod alerts;
+mod call;
 mod carry;
 mod endpoints;
 mod health;
@@ -18,6 +19,7 @@ mod small_map;
 mod variables;
 
 pub use alerts::{ALERT_EVENT, Alert, AlertState, Cause, NamedEndpoint, OpenAlert, Scope, alerts_due};
+pub use call::{Call, CallError};
 pub use carry::{Given, Step, Task};
 pub use endpoints::{Allowance, ClaimOrder, EndpointFacts, RateWindow};
 pub use health::{
