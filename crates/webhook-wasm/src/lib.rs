@@ -16,3 +16,4 @@ pub mod replay;
 pub mod settings;
 pub mod signing;
 pub mod target;
+pub mod tracing;
