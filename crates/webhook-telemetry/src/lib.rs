@@ -4,6 +4,7 @@
 //! No event, no body, no value of a URL's query and no receiver's text ever gets into a span.
 
 mod otlp;
+mod outcome;
 mod run;
 mod settings;
 mod target;

@@ -2,7 +2,7 @@
 //!
 //! Source: OpenTelemetry specification, "Environment Variable Specification" and "OTLP Exporter Configuration".
 
-use webhook_dispatch::{Reader, SettingError};
+use webhook_dispatch::SettingError;
 use webhook_payload::{Ratio, Sampler};
 use webhook_protocol::{HttpUrlParser, SecretText};
 
@@ -34,8 +34,8 @@ impl Exporting {
     /// Reads the variables; `None` where no endpoint is set, or the SDK is disabled. `function` is the function's name. A
     /// variable that is wrong is named, and its default is used; without an endpoint that can be used nothing is exported.
     pub fn read(
-        variable: impl Fn(&str) -> Option<String>,
-        http_urls: &impl HttpUrlParser,
+        variable: &dyn Fn(&str) -> Option<String>,
+        http_urls: &dyn HttpUrlParser,
         function: &str,
     ) -> (Option<Exporting>, Vec<SettingError>) {
         let mut reader = Reader::new(variable);
@@ -57,15 +57,15 @@ impl Exporting {
     }
 }
 
+/// One type of look-up for all: each other one would be compiled anew.
+type Reader<'a> = webhook_dispatch::Reader<&'a dyn Fn(&str) -> Option<String>>;
+
 /// The first of these variables that is set, and its value: what is said for traces comes before what is said for all.
-fn either<F: Fn(&str) -> Option<String>>(
-    reader: &Reader<F>,
-    names: [&'static str; 2],
-) -> Option<(&'static str, String)> {
+fn either(reader: &Reader<'_>, names: [&'static str; 2]) -> Option<(&'static str, String)> {
     names.into_iter().find_map(|name| Some((name, reader.text(name)?)))
 }
 
-fn is_disabled<F: Fn(&str) -> Option<String>>(reader: &mut Reader<F>) -> bool {
+fn is_disabled(reader: &mut Reader<'_>) -> bool {
     reader.value("OTEL_SDK_DISABLED", (false, "false"), "true or false", |text| {
         if text.eq_ignore_ascii_case("true") {
             Some(true)
@@ -75,10 +75,7 @@ fn is_disabled<F: Fn(&str) -> Option<String>>(reader: &mut Reader<F>) -> bool {
     })
 }
 
-fn endpoint<F: Fn(&str) -> Option<String>>(
-    reader: &mut Reader<F>,
-    http_urls: &impl HttpUrlParser,
-) -> Option<String> {
+fn endpoint(reader: &mut Reader<'_>, http_urls: &dyn HttpUrlParser) -> Option<String> {
     let names = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
     let (name, text) = either(reader, names)?;
     let is_for_traces = name == names[0];
@@ -93,14 +90,14 @@ fn endpoint<F: Fn(&str) -> Option<String>>(
 }
 
 /// Every collector takes JSON where it takes Protobuf over HTTP.
-fn protocol<F: Fn(&str) -> Option<String>>(reader: &mut Reader<F>) {
+fn protocol(reader: &mut Reader<'_>) {
     let names = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"];
     if let Some((name, _)) = either(reader, names) {
         reader.value(name, ((), "http/json"), "http/json", |text| (text == "http/json").then_some(()));
     }
 }
 
-fn headers<F: Fn(&str) -> Option<String>>(reader: &mut Reader<F>) -> Vec<(String, SecretText)> {
+fn headers(reader: &mut Reader<'_>) -> Vec<(String, SecretText)> {
     let names = ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"];
     let Some((name, text)) = either(reader, names) else { return Vec::new() };
     let is_header = |(name, value): &(String, String)| {
@@ -117,17 +114,7 @@ fn headers<F: Fn(&str) -> Option<String>>(reader: &mut Reader<F>) -> Vec<(String
     read.unwrap_or_default().into_iter().map(secret).collect()
 }
 
-fn sampler<F: Fn(&str) -> Option<String>>(reader: &mut Reader<F>) -> Sampler {
-    let share = reader.text("OTEL_TRACES_SAMPLER_ARG");
-    // Read where it has a meaning only.
-    let ratio = |reader: &mut Reader<F>| match share {
-        None => Ratio::ALL,
-        Some(_) => {
-            reader.value("OTEL_TRACES_SAMPLER_ARG", (Ratio::ALL, "1"), "a number from 0 to 1", |text| {
-                Ratio::of(text.parse().ok()?)
-            })
-        }
-    };
+fn sampler(reader: &mut Reader<'_>) -> Sampler {
     let name = "OTEL_TRACES_SAMPLER";
     let default = (("always_on", true), "parentbased_always_on");
     let (root, is_parent_based) = reader.value(name, default, SAMPLERS, |text| {
@@ -138,14 +125,29 @@ fn sampler<F: Fn(&str) -> Option<String>>(reader: &mut Reader<F>) -> Sampler {
     });
     let ratio = match root {
         "always_off" => Ratio::NONE,
-        "traceidratio" => ratio(reader),
+        "traceidratio" => {
+            let default = (Ratio::ALL, "1");
+            let expected = "a number from 0 to 1 like 0.25";
+            reader.value("OTEL_TRACES_SAMPLER_ARG", default, expected, |text| Ratio::of(share_of(text)?))
+        }
         _ => Ratio::ALL,
     };
     Sampler { ratio, is_parent_based }
 }
 
+/// `0.25` or the like: the library's parser of numbers would be 10 KB of WASM.
+fn share_of(text: &str) -> Option<f64> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
+    let number = |digits: &str| {
+        let is_number = (1..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| digits.parse::<u64>().ok()).flatten()
+    };
+    let scale = 10_u64.pow(u32::try_from(decimals.len()).ok().filter(|digits| *digits <= 15)?);
+    Some(number(whole)? as f64 + number(decimals)? as f64 / scale as f64)
+}
+
 /// What the variables say comes before what we know ourselves.
-fn resource<F: Fn(&str) -> Option<String>>(reader: &mut Reader<F>, function: &str) -> Vec<(String, String)> {
+fn resource(reader: &mut Reader<'_>, function: &str) -> Vec<(String, String)> {
     let name = "OTEL_RESOURCE_ATTRIBUTES";
     let mut resource = match reader.text(name) {
         None => Vec::new(),
@@ -213,7 +215,7 @@ mod tests {
         let variable = |name: &str| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         };
-        let (exporting, errors) = Exporting::read(variable, &NativeUrlParser, "webhook-dispatcher");
+        let (exporting, errors) = Exporting::read(&variable, &NativeUrlParser, "webhook-dispatcher");
         (exporting, errors.iter().map(ToString::to_string).collect())
     }
 
@@ -289,6 +291,18 @@ mod tests {
     }
 
     #[test]
+    fn a_share_is_a_decimal_fraction() {
+        for text in ["0", "1", "0.5", "0.001", "1.0", "0.123456789012345"] {
+            assert_eq!(share_of(text), text.parse().ok(), "{text}");
+        }
+        for wrong in
+            ["", ".", ".5", "1.", "-0.5", "+0.5", "1e-3", "half", "0.1234567890123456", "NaN", "0.5 "]
+        {
+            assert_eq!(share_of(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
     fn the_resource_says_who_we_are_and_the_variables_come_first() {
         let resource = |variables: &[(&str, &str)]| {
             let mut pairs: Vec<String> = exporting(variables)
@@ -343,7 +357,7 @@ mod tests {
         let ratio = [ENDPOINT, ("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "2")];
         assert_eq!(
             read(&ratio).1,
-            [r#"OTEL_TRACES_SAMPLER_ARG: expected a number from 0 to 1, got "2"; using 1"#]
+            [r#"OTEL_TRACES_SAMPLER_ARG: expected a number from 0 to 1 like 0.25, got "2"; using 1"#]
         );
     }
 

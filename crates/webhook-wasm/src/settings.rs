@@ -69,7 +69,7 @@ pub struct Settings {
 #[wasm_bindgen(js_name = readSettings)]
 pub fn read_settings(variable: VariableLookup) -> Result<Ts<Settings>, JsValue> {
     let lookup = look_up(variable);
-    let (settings, errors) = dispatch::Settings::read(&lookup);
+    let (settings, errors) = dispatch::Settings::read(&lookup as &dyn Fn(&str) -> Option<String>);
     let settings = Settings {
         retry_delays_ms: settings.retry.schedule.delays_ms().iter().map(|delay| *delay as f64).collect(),
         max_attempts: settings.retry.max_attempts,

@@ -38,7 +38,7 @@ pub struct TraceSettings {
 /// Reads OpenTelemetry's variables.
 #[wasm_bindgen(js_name = readTraceSettings)]
 pub fn read_trace_settings(variable: VariableLookup) -> Result<Ts<TraceSettings>, JsValue> {
-    let (exporting, errors) = telemetry::Exporting::read(look_up(variable), &RuntimeUrlParser, "");
+    let (exporting, errors) = telemetry::Exporting::read(&look_up(variable), &RuntimeUrlParser, "");
     let export = exporting.map(|exporting| SpanExport {
         url: exporting.url.expose().to_owned(),
         headers: exporting
@@ -106,7 +106,7 @@ impl RunTrace {
     #[wasm_bindgen(constructor)]
     pub fn new(request: Ts<TracedRequest>, variable: VariableLookup) -> Result<RunTrace, JsValue> {
         let request = request.to_rust().map_err(shape_error)?;
-        let read = telemetry::Exporting::read(look_up(variable), &RuntimeUrlParser, &request.function);
+        let read = telemetry::Exporting::read(&look_up(variable), &RuntimeUrlParser, &request.function);
         let (sampler, resource) =
             read.0.map(|exporting| (exporting.sampler, exporting.resource)).unwrap_or_default();
         let request = telemetry::Request {

@@ -1,3 +1,4 @@
+use webhook_backoff::{Fault, Outcome};
 use webhook_dispatch::End;
 use webhook_payload::Ratio;
 use webhook_protocol::NativeUrlParser;
