@@ -209,9 +209,10 @@ Deno.test("what the tables say of endpoints becomes an order to claim", () => {
   assert.equal(dispatcher.claimOrder(100, 1_000_000).paceMs, 100);
 });
 
-Deno.test("a replay is read from a body that has one", () => {
-  assert.equal(core.readReplay('{"name": "cron"}'), undefined);
-  assert.deepEqual(core.readReplay('{"replay": {"event_type": "order.paid"}}'), {
+Deno.test("what a call asks for is read from its body", () => {
+  assert.deepEqual(core.readCall('{"name": "cron"}'), { replay: null, lingerMs: null });
+  assert.equal(core.readCall('{"linger_s": 60}').lingerMs, 60_000);
+  assert.deepEqual(core.readCall('{"replay": {"event_type": "order.paid"}}').replay, {
     ids: null,
     endpointId: null,
     eventType: "order.paid",
@@ -242,6 +243,7 @@ Deno.test("settings come from variables, and wrong ones are named", () => {
     leaseMs: 60_000,
     timeBudgetMs: 50_000,
     retryWaitMs: 3_000,
+    lingerPollMs: 2_000,
     closeLookbackMs: 86_400_000,
     allowedAddresses: "",
     alerts: {
@@ -428,9 +430,11 @@ Deno.test("errors have a name, a code and a message", () => {
   assert.equal(wrong(test('{"event_data":1}')), "TestRequestError invalid_event_data");
   assert.equal(wrong(test('{"endpoint_id":1}')), "TestRequestError invalid_endpoint_id");
   // What TypeScript would refuse is an error, not a crash, and the module works on.
-  const replay = (body: string) => () => core.readReplay(body);
-  assert.equal(wrong(replay('{"replay": 1}')), "ReplayError invalid_replay");
-  assert.equal(wrong(replay('{"replay": {}}')), "ReplayError unbounded_replay");
+  const call = (body: string) => () => core.readCall(body);
+  assert.equal(wrong(call("[]")), "CallError invalid_body");
+  assert.equal(wrong(call('{"replay": 1}')), "CallError invalid_replay");
+  assert.equal(wrong(call('{"replay": {}}')), "CallError unbounded_replay");
+  assert.equal(wrong(call('{"linger_s": 0}')), "CallError invalid_linger");
   const dispatcher = new core.Dispatcher(testSettings(), () => undefined);
   assert.equal(wrong(() => dispatcher.plan([{} as core.ClaimedRow], 0)), "ShapeError shape");
   assert.equal(wrong(() => dispatcher.plan([row], NaN)), "ShapeError shape");

@@ -33,6 +33,8 @@ pub use replay::{Replay, ReplayError};
 pub use rows::{ClaimedDelivery, Disposition, Endpoint, RowUpdate};
 pub use settings::{SettingError, Settings};
 pub use settle::{GONE_REASON, Settled};
+pub use small_map::SmallMap;
+pub use variables::Reader;
 
 /// How we name ourselves to receivers.
 pub const USER_AGENT: &str = concat!("supabase-webhooks/", env!("CARGO_PKG_VERSION"));

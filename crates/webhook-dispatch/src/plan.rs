@@ -4,7 +4,9 @@ use std::rc::Rc;
 
 use thiserror::Error;
 use webhook_backoff::Outcome;
-use webhook_payload::{Envelope, EnvelopeError, SpanId, StoredPayload, TraceId, render, traceparent};
+use webhook_payload::{
+    Envelope, EnvelopeError, Sampler, SpanId, StoredPayload, TraceId, TraceParent, render,
+};
 use webhook_protocol::{
     AddressError, AddressPolicy, HttpRequest, HttpRequestError, HttpUrlParser, Message, MessageError, Target,
     TargetError,
@@ -32,6 +34,7 @@ pub struct Dispatcher<U> {
     pub(crate) http_urls: U,
     pub(crate) journal: Journal,
     addresses: AddressPolicy,
+    sampler: Sampler,
 }
 
 /// What is to be done with the rows of a claim.
@@ -74,6 +77,8 @@ pub struct AttemptRef {
     pub attempt: u32,
     /// The event's trace, which the row's reason and the logs name.
     pub trace_id: TraceId,
+    /// What the event came of, where its envelope says so.
+    pub parent: Option<TraceParent>,
 }
 
 /// What the wire did with a batch.
@@ -194,6 +199,7 @@ impl<U: HttpUrlParser> Dispatcher<U> {
             under_way: UnderWay::default(),
             journal: Journal::default(),
             addresses,
+            sampler: Sampler::default(),
             http_urls,
         }
     }
@@ -201,6 +207,12 @@ impl<U: HttpUrlParser> Dispatcher<U> {
     /// Looks credentials up among these environment variables.
     pub fn with_variables(mut self, variable: impl Fn(&str) -> Option<String> + 'static) -> Self {
         self.under_way.variable = Rc::new(variable).into();
+        self
+    }
+
+    /// Tells receivers by this sampler whether an attempt is recorded.
+    pub fn with_sampler(mut self, sampler: Sampler) -> Self {
+        self.sampler = sampler;
         self
     }
 
@@ -323,17 +335,23 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         let envelope = envelope_of(row, payload)?;
         let timestamp_s = i64::try_from(now_ms / 1_000).unwrap_or(i64::MAX);
         let body = envelope.body.as_bytes();
+        let traceparent = TraceParent {
+            trace_id: envelope.trace_id,
+            span_id: SpanId::derive(&row.id, row.attempt),
+            is_sampled: self.sampler.is_sampled(envelope.trace_id, envelope.parent.as_ref()),
+        };
         Ok(Ready {
             attempt: AttemptRef {
                 delivery_id: row.id.clone(),
                 attempt: row.attempt,
                 trace_id: envelope.trace_id,
+                parent: envelope.parent,
             },
             event_type: row.event_type.clone(),
             actor: envelope.actor,
             request_id: envelope.request_id,
             timestamp_s,
-            traceparent: traceparent(envelope.trace_id, SpanId::derive(&row.id, row.attempt)),
+            traceparent: traceparent.to_string(),
             body_signature: secrets.map(|secrets| body_signature(secrets, body)),
             standard_signature: secrets
                 .map(|secrets| standard_signature(secrets, &row.id, timestamp_s, body)),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use crate::{Event, EventType};
+use crate::{Event, EventType, TraceId};
 
 /// What a `webhook.test` without data of the caller's says.
 const TEST_DATA: &str = r#"{"message":"This is a test."}"#;
@@ -101,14 +101,17 @@ impl TestRequest {
     /// The text to store in `payload`: the shape that `dispatch_webhook` gives an event, and `"test": true`, by which
     /// receivers, health figures and the closing of discussions tell a test from the real thing.
     ///
-    /// `timestamp` is ISO 8601; `request_id` is a UUID that all deliveries of this test share.
-    pub fn envelope(&self, timestamp: &str, request_id: &str) -> String {
+    /// `timestamp` is ISO 8601; `request_id` is a UUID that all deliveries of this test share; `trace_id` is the
+    /// caller's trace, which the test belongs to.
+    pub fn envelope(&self, timestamp: &str, request_id: &str, trace_id: Option<TraceId>) -> String {
         #[derive(Serialize)]
         struct Fields<'a> {
             event: &'a str,
             timestamp: &'a str,
             actor_user_id: Option<&'a str>,
             request_id: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            trace_id: Option<String>,
             test: bool,
         }
         let fields = Fields {
@@ -116,6 +119,7 @@ impl TestRequest {
             timestamp,
             actor_user_id: None,
             request_id,
+            trace_id: trace_id.map(|trace_id| trace_id.to_string()),
             test: true,
         };
         #[expect(clippy::expect_used, reason = "texts and booleans always have a JSON form")]
@@ -216,11 +220,19 @@ mod tests {
     #[test]
     fn the_envelope_is_that_of_an_event_and_says_that_it_is_a_test() {
         let request = TestRequest::parse(r#"{"event_data": {"n": 1.10}}"#).unwrap();
-        let text = request.envelope("2026-01-29T10:00:00.000Z", "r");
+        let text = request.envelope("2026-01-29T10:00:00.000Z", "r", None);
         assert_eq!(
             text,
             r#"{"event":"webhook.test","timestamp":"2026-01-29T10:00:00.000Z","actor_user_id":null,"request_id":"r","test":true,"data":{"n": 1.10}}"#
         );
         assert!(serde_json::from_str::<Value>(&text).is_ok());
+    }
+
+    #[test]
+    fn the_envelope_belongs_to_the_callers_trace() {
+        let trace_id = TraceId::parse("4bf92f3577b34da6a3ce929d0e0e4736");
+        let text = TestRequest::parse("").unwrap().envelope("2026-01-29T10:00:00.000Z", "r", trace_id);
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["trace_id"], "4bf92f3577b34da6a3ce929d0e0e4736");
     }
 }

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use tsify::{Ts, Tsify};
 use wasm_bindgen::prelude::*;
 use webhook_dispatch as dispatch;
-use webhook_payload::TraceId;
+use webhook_payload::{TraceId, TraceParent};
 use webhook_signing::SecretKey;
+use webhook_telemetry::Exporting;
 
 use crate::{
     carry::{Ends, Given, HttpRequest, Outcome, Step, Task},
@@ -52,6 +53,10 @@ pub struct AttemptRef {
     attempt: u32,
     /// The event's trace: 32 lower-case hex digits.
     trace_id: String,
+    /// The envelope's `traceparent`, where it says what the event came of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[tsify(optional)]
+    parent: Option<String>,
 }
 
 /// The attempts that travel in one request.
@@ -157,12 +162,16 @@ pub struct Dispatcher(dispatch::Dispatcher<RuntimeUrlParser>);
 
 #[wasm_bindgen]
 impl Dispatcher {
-    /// A dispatcher that knows of no endpoint yet. It looks credentials up by `variable`, when they are needed.
+    /// A dispatcher that knows of no endpoint yet. It looks credentials up by `variable`, when they are needed, and
+    /// tells receivers whether an attempt's trace is recorded.
     #[wasm_bindgen(constructor)]
     pub fn new(settings: Ts<Settings>, variable: VariableLookup) -> Result<Dispatcher, JsValue> {
         let settings = settings.to_rust().map_err(shape_error)?.try_into()?;
+        let variable = look_up(variable);
+        let (exporting, _) = Exporting::read(&variable, &RuntimeUrlParser, "");
+        let sampler = exporting.map(|exporting| exporting.sampler).unwrap_or_default();
         let dispatcher = dispatch::Dispatcher::new(settings, RuntimeUrlParser);
-        Ok(Dispatcher(dispatcher.with_variables(look_up(variable))))
+        Ok(Dispatcher(dispatcher.with_variables(variable).with_sampler(sampler)))
     }
 
     /// Takes in what the tables say of all endpoints that are owed something.
@@ -335,6 +344,7 @@ impl From<dispatch::AttemptRef> for AttemptRef {
             delivery_id: attempt.delivery_id,
             attempt: attempt.attempt,
             trace_id: attempt.trace_id.to_string(),
+            parent: attempt.parent.map(|parent| parent.to_string()),
         }
     }
 }
@@ -343,10 +353,11 @@ impl TryFrom<AttemptRef> for dispatch::AttemptRef {
     type Error = JsValue;
 
     fn try_from(attempt: AttemptRef) -> Result<Self, JsValue> {
-        let AttemptRef { delivery_id, attempt, trace_id } = attempt;
+        let AttemptRef { delivery_id, attempt, trace_id, parent } = attempt;
         let trace_id = TraceId::parse(&trace_id)
             .ok_or_else(|| shape_error("traceId: expected 32 lower-case hex digits, not all zero"))?;
-        Ok(dispatch::AttemptRef { delivery_id, attempt, trace_id })
+        let parent = parent.as_deref().and_then(TraceParent::parse);
+        Ok(dispatch::AttemptRef { delivery_id, attempt, trace_id, parent })
     }
 }
 

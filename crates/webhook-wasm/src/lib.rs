@@ -19,3 +19,4 @@ pub mod journal;
 pub mod settings;
 pub mod signing;
 pub mod target;
+pub mod tracing;

@@ -1,3 +1,4 @@
+use webhook_payload::Ratio;
 use webhook_protocol::{NativeUrlParser, header_fields};
 use webhook_signing::{Received, verify, verify_body_signature};
 
@@ -73,6 +74,28 @@ fn an_endpoint_without_a_secret_gets_unsigned_requests() {
         assert_eq!(header(&plan.batches[0], "webhook-signature"), None);
         assert_eq!(header(&plan.batches[0], "X-Webhook-Signature"), None);
     }
+}
+
+#[test]
+fn an_attempt_is_told_as_recorded_where_its_trace_is() {
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+    let target = || Some(endpoint("https://a.example/", None));
+    let own = ClaimedDelivery { payload: Some(format!(r#"{{"traceparent": "{parent}"}}"#)), ..row(target()) };
+    let flags = |dispatcher: &mut Dispatcher<NativeUrlParser>, row: &ClaimedDelivery| {
+        let plan = dispatcher.plan(std::slice::from_ref(row), NOW_MS);
+        let header = header(&plan.batches[0], "traceparent").unwrap().to_owned();
+        let told = plan.batches[0].attempts[0].parent.map(|parent| parent.to_string());
+        (header[..35].to_owned(), header[53..].to_owned(), told)
+    };
+    let event = "00-4bf92f3577b34da6a3ce929d0e0e4736".to_owned();
+    let continued = "00-0af7651916cd43dd8448eb211c80319c".to_owned();
+    let mut all = dispatcher();
+    assert_eq!(flags(&mut all, &row(target())), (event.clone(), "01".to_owned(), None));
+    let parent = Some(parent.to_owned());
+    assert_eq!(flags(&mut all, &own), (continued.clone(), "00".to_owned(), parent.clone()));
+    let mut none = dispatcher().with_sampler(Sampler { ratio: Ratio::NONE, is_parent_based: false });
+    assert_eq!(flags(&mut none, &row(target())), (event, "00".to_owned(), None));
+    assert_eq!(flags(&mut none, &own), (continued, "00".to_owned(), parent));
 }
 
 #[test]
