@@ -110,7 +110,7 @@ fn every_row_is_either_planned_or_refused_with_a_reason() {
         [
             "not sent: endpoint: there is none with this webhook_config_id",
             "not sent: endpoint: is switched off; set is_active, then replay this delivery",
-            "not sent: url: has no scheme; expected it to begin with http://, https://, sqs://, pubsub://, kafka://, kafkas:// or lambda://",
+            "not sent: url: has no scheme; expected it to begin with http://, https://, sqs://, pubsub://, kafka://, kafkas://, lambda:// or mailto:",
             "not sent: url: unknown option \"regoin\"; known: region, group, endpoint, credentials",
             "not sent: payload: expected JSON, got a syntax error at line 1, column 1",
             "not sent: payload: has more than the 1048576 bytes that are sent; make it smaller or raise WEBHOOK_MAX_PAYLOAD",
