@@ -16,7 +16,7 @@ use crate::{Message, json};
 /// The event type of alerts, which are told in words of their own.
 const ALERT: &str = "webhook.alert";
 
-/// What is told. Every text has been freed of control characters and is not empty.
+/// What is told. A text on one line is not empty, and none but `data` holds control characters other than line breaks.
 pub(crate) struct Notice {
     pub(crate) mark: Mark,
     /// One line: an alert's title, or the event's type.
@@ -27,7 +27,7 @@ pub(crate) struct Notice {
     pub(crate) action: String,
     /// An alert's numbers by what they are, [`MOST_FIGURES`] of them.
     pub(crate) figures: Vec<(String, String)>,
-    /// Another event's `data`, as JSON over lines.
+    /// Another event's `data`, as JSON over lines, its values as they are.
     pub(crate) data: Option<String>,
     /// Which, who, when: one line each.
     pub(crate) facts: Vec<(&'static str, String)>,

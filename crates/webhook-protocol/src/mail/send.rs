@@ -168,10 +168,10 @@ fn tag(event_type: &str) -> String {
 
 /// A message without words that may be API keys (`re_…`), should a server repeat what it was sent.
 fn without_keys(message: &str) -> String {
-    let shown = |word: &'_ str| {
+    let shown = |word: &str| {
         let is_key = word.trim_start_matches(|c: char| !c.is_alphanumeric()).starts_with("re_");
         if is_key { "(not shown)".to_owned() } else { word.to_owned() }
     };
-    let words: Vec<String> = message.split(' ').map(shown).collect();
+    let words: Vec<String> = message.split_whitespace().map(shown).collect();
     words.join(" ")
 }

@@ -41,7 +41,7 @@ pub(crate) fn indented(json: &str) -> String {
     let mut out = String::with_capacity(json.len().min(MOST_INDENTED_BYTES));
     let mut depth = 0_usize;
     let (mut in_text, mut is_escaped) = (false, false);
-    let mut chars = json.chars().filter(|c| !c.is_ascii_control()).peekable();
+    let mut chars = json.chars().peekable();
     while let Some(c) = chars.next() {
         if out.len() > MOST_INDENTED_BYTES {
             break;
@@ -53,9 +53,9 @@ pub(crate) fn indented(json: &str) -> String {
             continue;
         }
         match c {
-            ' ' => {}
+            ' ' | '\n' | '\r' | '\t' => {}
             '{' | '[' => {
-                while chars.next_if_eq(&' ').is_some() {}
+                while chars.next_if(char::is_ascii_whitespace).is_some() {}
                 out.push(c);
                 match chars.next_if(|next| matches!(next, '}' | ']')) {
                     Some(end) => out.push(end),
