@@ -66,7 +66,7 @@ impl Notice {
     pub(crate) fn of(message: &Message<'_>) -> Notice {
         let envelope: BTreeMap<String, &RawValue> = serde_json::from_str(message.body).unwrap_or_default();
         let data = envelope.get("data").map_or(message.body, |data| data.get());
-        let alert = (message.event_type == ALERT).then(|| json::read(data)).unwrap_or_default();
+        let alert = if message.event_type == ALERT { json::read(data) } else { Value::Null };
         let mut notice = match line(&alert, "title", MOST_TITLE) {
             Some(title) => Notice::of_alert(title, &alert),
             None => Notice::of_event(message, data, envelope.get("timestamp").copied()),

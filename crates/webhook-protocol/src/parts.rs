@@ -9,8 +9,11 @@ pub(crate) struct Parts<'a> {
     pub(crate) authority: &'a str,
     /// The non-empty segments behind it.
     pub(crate) segments: Vec<&'a str>,
-    options: Vec<(&'a str, &'a str)>,
+    options: Options<'a>,
 }
+
+/// Names and values.
+type Options<'a> = Vec<(&'a str, &'a str)>;
 
 impl<'a> Parts<'a> {
     /// Splits at `/`, `?`, `&` and `=`; refuses fragments and credentials.
@@ -72,7 +75,7 @@ impl<'a> Parts<'a> {
 }
 
 /// What stands before the `?`, and the options behind it.
-fn place_and_options<'a>(source: &Source<'a>) -> Result<(&'a str, Vec<(&'a str, &'a str)>), TargetError> {
+fn place_and_options<'a>(source: &Source<'a>) -> Result<(&'a str, Options<'a>), TargetError> {
     let rest = source.rest;
     if rest.contains('#') {
         return Err(TargetError::Fragment);

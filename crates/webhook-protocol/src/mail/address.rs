@@ -38,11 +38,15 @@ pub(super) fn mailbox(text: &str) -> bool {
 }
 
 /// Whether it is an address, or a name and an address in angle brackets. The name is plain words: what RFC 5322 wants
-/// quoted is not among them.
+/// quoted is not among them, nor what breaks a line or turns its direction.
 pub(super) fn sender(text: &str) -> bool {
     let Some((name, rest)) = text.split_once('<') else { return mailbox(text) };
     let is_name = name.len() <= 200
         && !name.trim().is_empty()
-        && !name.contains(|c: char| c.is_control() || "\"\\,;:()[]@<>".contains(c));
+        && !name.contains(|c: char| {
+            c.is_control()
+                || "\"\\,;:()[]@<>".contains(c)
+                || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        });
     is_name && rest.strip_suffix('>').is_some_and(mailbox)
 }

@@ -13,6 +13,9 @@ const URL: &str = "mailto:ops@example.com,dev@example.com";
 const KEY: (&str, &str) = ("RESEND_API_KEY", "re_hidden");
 const FROM: (&str, &str) = ("WEBHOOK_MAIL_FROM", "Alerts <alerts@example.com>");
 
+/// Names and values.
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
 fn target(url: &str) -> MailTarget {
     match Target::parse(url, &NativeUrlParser) {
         Ok(Target::Mail(target)) => target,
@@ -20,7 +23,7 @@ fn target(url: &str) -> MailTarget {
     }
 }
 
-fn request_of(url: &str, variables: &[(&str, &str)], message: &Message<'_>) -> Result<HttpRequest, String> {
+fn request_of(url: &str, variables: Variables<'_>, message: &Message<'_>) -> Result<HttpRequest, String> {
     let variable =
         |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
     let context = Context {
@@ -37,7 +40,7 @@ fn request_of(url: &str, variables: &[(&str, &str)], message: &Message<'_>) -> R
     }
 }
 
-fn request(url: &str, variables: &[(&str, &str)]) -> Result<HttpRequest, String> {
+fn request(url: &str, variables: Variables<'_>) -> Result<HttpRequest, String> {
     request_of(url, variables, &UNSIGNED)
 }
 
@@ -83,7 +86,7 @@ fn every_attempt_has_the_same_bytes() {
 
 #[test]
 fn the_sender_is_the_urls_or_the_sets_or_the_variables() {
-    let sender = |url: &str, variables: &[(&str, &str)]| {
+    let sender = |url: &str, variables: Variables<'_>| {
         let body: Value = serde_json::from_str(&request(url, variables)?.body).unwrap();
         Ok::<_, String>(body["from"].as_str().unwrap().to_owned())
     };
@@ -101,7 +104,7 @@ fn the_sender_is_the_urls_or_the_sets_or_the_variables() {
 #[test]
 fn what_is_missing_or_wrong_is_named_and_not_shown() {
     let set = "mailto:a@b.example?credentials=team";
-    let cases: [(&str, &[(&str, &str)], &str); 8] = [
+    let cases: [(&str, Variables<'_>, &str); 8] = [
         (URL, &[FROM], "RESEND_API_KEY is not set; set it to an API key of Resend"),
         (URL, &[FROM, (KEY.0, "hidden key")], "RESEND_API_KEY is not valid; expected an API key of Resend"),
         (
