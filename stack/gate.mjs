@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { FUNCTIONS } from "./functions.mjs";
 import { endPostgres, postgresUrl } from "./gate-database.mjs";
 import { ROOT } from "./processes.mjs";
-import { brokersForTests, denoPath, pythonForReadme } from "./programs.mjs";
+import { brokersForTests, denoPath, pythonForTests } from "./programs.mjs";
 import { Report } from "./report.mjs";
 import { Failure, run } from "./say.mjs";
 import { installPackages, requireRust } from "./setup.mjs";
@@ -114,8 +114,8 @@ const PARTS = {
 
   async protocols(levels) {
     await needsCore();
-    const { python, reason } = await pythonForReadme();
-    if (!python) report.skip("the README's receiver for Python", reason);
+    const { python, reason } = await pythonForTests();
+    if (!python) report.skip("the README's receiver for Python, and Slack's own view of blocks", reason);
     const brokers = await brokersForTests();
     for (const { part, reason } of brokers.missing) report.skip(`deliveries to ${part}`, reason);
     await denoTests(levels, "protocols", {
