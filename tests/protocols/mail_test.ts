@@ -3,8 +3,12 @@
 import assert from "node:assert/strict";
 import type { CreateEmailOptions } from "resend";
 import type { RowUpdate } from "../../functions/_shared/core.ts";
+import { createHandler as createTestHandler } from "../../functions/test-webhook/handler.ts";
+import { createHandler } from "../../functions/webhook-dispatcher/handler.ts";
+import { databaseTest, deliveries, insertEndpoint } from "../support/database.ts";
 import { assertDelivered, deliveriesTo, reasonOf, withDeliverer } from "../support/deliver.ts";
 import { deliveryOf, longAlert, longEvent, NOTICES } from "../support/notices.ts";
+import { post, testRuntime } from "../support/runtime.ts";
 import { API_KEY, error, type Resend, withResend } from "../support/resend.ts";
 
 const URL_OF_VECTORS = "mailto:ops@example.com,dev@example.com";
@@ -199,5 +203,30 @@ Deno.test("limits and outages pass", async () => {
       assert.equal(update.response_status, status);
     }
     assert.equal(resend.mails.length, 0);
+  });
+});
+
+databaseTest("an alert in the table becomes a mail, and the test tool shows no key", async (database) => {
+  await withResend(async (resend) => {
+    const { sql } = database;
+    const endpoint = await insertEndpoint(sql, {
+      url: "mailto:ops@example.com",
+      events: ["webhook.alert", "webhook.test"],
+    });
+    const { data } = NOTICES[0]!.envelope;
+    await sql`select public.dispatch_webhook('webhook.alert', ${JSON.stringify(data)}::text::jsonb)`;
+    const runtime = testRuntime(database, variablesOf(resend));
+    const summary = await (await createHandler(runtime)(post())).json();
+    assert.deepEqual([summary.processed, summary.failed], [1, 0]);
+    const [row] = await deliveries(sql);
+    assert.equal(row!.response_body, JSON.stringify({ id: resend.mails[0]!.id }));
+    assert.equal(resend.mails[0]!.body.subject, NOTICES[0]!.mail.subject);
+
+    const answer = await (await createTestHandler(runtime)(post({ endpoint_id: endpoint }))).text();
+    assert(!answer.includes("hidden"), answer);
+    const { deliveries: [tested] } = JSON.parse(answer);
+    assert.equal(Object.fromEntries(tested.request.headers).Authorization, "(not shown)");
+    assert.equal(JSON.parse(tested.request.body).subject, "webhook.test");
+    assert.equal(resend.mails.length, 2);
   });
 });

@@ -57,6 +57,8 @@ const MOST_FIGURES: usize = 10;
 const MOST_FIGURE: usize = 80;
 /// A fact. There are seven at most, so that together they fit wherever one text has to hold them.
 const MOST_FACT: usize = 200;
+/// An endpoint's name and its id each, which are one fact.
+const MOST_NAME: usize = 90;
 /// As much of a title, a summary, an action as any format shows.
 const MOST_TITLE: usize = 256;
 const MOST_TEXT: usize = 4_000;
@@ -100,8 +102,11 @@ impl Notice {
             facts: Vec::new(),
         };
         let endpoint = alert.get("endpoint").unwrap_or(&Value::Null);
-        let name = line(endpoint, "name", MOST_FACT).or_else(|| line(endpoint, "id", MOST_FACT));
-        notice.fact("Endpoint", name);
+        let shown = match (line(endpoint, "name", MOST_NAME), line(endpoint, "id", MOST_NAME)) {
+            (Some(name), Some(id)) => Some(format!("{name} ({id})")),
+            (name, id) => name.or(id),
+        };
+        notice.fact("Endpoint", shown);
         notice.fact("Severity", severity);
         notice.fact("Since", line(alert, "since", MOST_FACT));
         notice
