@@ -4,6 +4,7 @@ use webhook_payload::Ratio;
 use webhook_protocol::NativeUrlParser;
 
 use super::*;
+use crate::Value;
 
 const RUN_ID: &str = "4bf92f35-77b3-4da6-a3ce-929d0e0e4736";
 const CALLER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -36,7 +37,12 @@ fn attempt(id: &str, number: u32) -> AttemptRef {
 }
 
 fn batch(url: &str, attempts: Vec<AttemptRef>, outcomes: Vec<Outcome>) -> BatchOutcome {
-    BatchOutcome { endpoint_id: url.to_owned(), attempts, ends: outcomes.into_iter().map(End::of).collect() }
+    BatchOutcome {
+        endpoint_id: url.to_owned(),
+        attempts,
+        ends: outcomes.into_iter().map(End::of).collect(),
+        duration_ms: 7,
+    }
 }
 
 fn answered(status: u16) -> Outcome {
