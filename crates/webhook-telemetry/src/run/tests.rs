@@ -4,6 +4,7 @@ use webhook_payload::Ratio;
 use webhook_protocol::NativeUrlParser;
 
 use super::*;
+use crate::Value;
 
 const RUN_ID: &str = "4bf92f35-77b3-4da6-a3ce-929d0e0e4736";
 const CALLER: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
