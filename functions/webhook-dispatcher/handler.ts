@@ -10,6 +10,7 @@ import { drain } from "../_shared/drain.ts";
 import { badRequest, guarded, type Handler, json, textOf, unauthorized } from "../_shared/respond.ts";
 import type { Runtime } from "../_shared/runtime.ts";
 import { type Replayed, TimeError } from "../_shared/store.ts";
+import type { Run } from "../_shared/tracing.ts";
 
 /** The answer: `processed`, `failed` and `total` as callers know them, and what is left. */
 export interface DispatchSummary {
@@ -35,37 +36,39 @@ export interface DispatchSummary {
 export type ReplaySummary = Omit<Replayed, "endpoints"> & { dry_run: boolean };
 
 export function createHandler(runtime: Runtime): Handler {
+  return runtime.traced((run) => handlerOf(runtime, run));
+}
+
+function handlerOf(runtime: Runtime, run: Run): Handler {
   const { settings, log, now, stop } = runtime;
   const { concurrency, timeBudgetMs, retryWaitMs } = settings;
   // The lease of a row that has been answered lasts at least so long still.
   const patienceMs = settings.leaseMs - settings.requestTimeoutMs;
-  return runtime.traced((run) =>
-    guarded(["POST"], log, async (request) => {
-      if (!runtime.isAuthorized(request)) throw unauthorized();
-      const replay = replayIn(await textOf(request, MOST_BODY_BYTES));
-      const start = now();
-      const { store, dispatcher, send } = run.traced({ ...runtime, store: runtime.store() });
-      const replayed = replay && await putBack(runtime, replay);
-      const options = { concurrency, timeBudgetMs, retryWaitMs, patienceMs, stop };
-      const drained = replay?.dryRun
-        ? { delivered: 0, retrying: 0, exhausted: 0 }
-        : await drain({ store, dispatcher, send, now, log, ...options }).finally(runtime.closeConnections);
-      const { pending, due } = await store.remaining();
-      const { delivered, retrying, exhausted } = drained;
-      const summary = {
-        processed: delivered,
-        failed: retrying + exhausted,
-        total: delivered + retrying + exhausted,
-        retrying,
-        exhausted,
-        remaining: pending,
-        due,
-        duration_ms: now() - start,
-      } satisfies DispatchSummary;
-      log("info", "dispatched", summary);
-      return json({ ...summary, ...(replayed && { replay: replayed }) });
-    })
-  );
+  return guarded(["POST"], log, async (request) => {
+    if (!runtime.isAuthorized(request)) throw unauthorized();
+    const replay = replayIn(await textOf(request, MOST_BODY_BYTES));
+    const start = now();
+    const { store, dispatcher, send } = run.traced({ ...runtime, store: runtime.store() });
+    const replayed = replay && await putBack(runtime, replay);
+    const options = { concurrency, timeBudgetMs, retryWaitMs, patienceMs, stop };
+    const drained = replay?.dryRun
+      ? { delivered: 0, retrying: 0, exhausted: 0 }
+      : await drain({ store, dispatcher, send, now, log, ...options }).finally(runtime.closeConnections);
+    const { pending, due } = await store.remaining();
+    const { delivered, retrying, exhausted } = drained;
+    const summary = {
+      processed: delivered,
+      failed: retrying + exhausted,
+      total: delivered + retrying + exhausted,
+      retrying,
+      exhausted,
+      remaining: pending,
+      due,
+      duration_ms: now() - start,
+    } satisfies DispatchSummary;
+    log("info", "dispatched", summary);
+    return json({ ...summary, ...(replayed && { replay: replayed }) });
+  });
 }
 
 /** A replay of 10,000 ids has 400 KB. */
