@@ -22,25 +22,27 @@ export interface CloseSummary {
 }
 
 export function createHandler(runtime: Runtime): Handler {
+  return runtime.traced(() => handlerOf(runtime));
+}
+
+function handlerOf(runtime: Runtime): Handler {
   const { settings, log } = runtime;
-  return runtime.traced(() =>
-    guarded(["POST"], log, async (request) => {
-      if (!runtime.isAuthorized(request)) throw unauthorized();
-      await request.body?.cancel();
-      const { discussionIds, subscribers } = await runtime.store().closeExpired(
-        settings.closeLookbackMs,
-        MOST_A_CALL,
-      );
-      const closed = discussionIds.length;
-      log("info", "discussions_closed", { closed, subscribers });
-      return json(
-        {
-          closed,
-          discussion_ids: discussionIds,
-          subscribers,
-          more: closed === MOST_A_CALL,
-        } satisfies CloseSummary,
-      );
-    })
-  );
+  return guarded(["POST"], log, async (request) => {
+    if (!runtime.isAuthorized(request)) throw unauthorized();
+    await request.body?.cancel();
+    const { discussionIds, subscribers } = await runtime.store().closeExpired(
+      settings.closeLookbackMs,
+      MOST_A_CALL,
+    );
+    const closed = discussionIds.length;
+    log("info", "discussions_closed", { closed, subscribers });
+    return json(
+      {
+        closed,
+        discussion_ids: discussionIds,
+        subscribers,
+        more: closed === MOST_A_CALL,
+      } satisfies CloseSummary,
+    );
+  });
 }

@@ -27,6 +27,7 @@ import {
 import type { Runtime } from "../_shared/runtime.ts";
 import { PayloadError } from "../_shared/store.ts";
 import type { Sent as Exchange } from "../_shared/send.ts";
+import type { Parts, Run } from "../_shared/tracing.ts";
 
 /** What became of one test delivery. */
 export interface TestResult {
@@ -51,42 +52,44 @@ export interface ShownRequest {
 }
 
 export function createHandler(runtime: Runtime): Handler {
-  const { settings, log, now } = runtime;
   // A test is one attempt: it fails at once rather than later, when nobody looks. Only if this function dies under
   // it does the dispatcher finish it, as it does every delivery.
-  const parts = runtime.dispatcherOf({ ...settings, maxAttempts: 1 });
-  return runtime.traced((run) =>
-    guardedForBrowsers(["POST"], log, async (request) => {
-      if (!runtime.isAuthorized(request)) throw unauthorized();
-      const test = testRequest(
-        await textOf(request, MOST_BODY_BYTES),
-        new Date(now()).toISOString(),
-        runtime.newId(),
-        run.traceparent ?? request.headers.get("traceparent"),
-      );
-      const { eventType, payload, endpointId } = test;
-      const { store, dispatcher, send } = run.traced({ ...parts, store: runtime.store() });
-      const rows = await store.insertClaimed({ eventType, payload, ...(endpointId && { endpointId }) })
-        .catch((error) => {
-          throw error instanceof PayloadError ? unstorable() : error;
-        });
-      if (rows.length === 0) throw nobody(test);
+  const parts = runtime.dispatcherOf({ ...runtime.settings, maxAttempts: 1 });
+  return runtime.traced((run) => handlerOf(runtime, parts, run));
+}
 
-      const plan = dispatcher.plan(rows, now());
-      const sent = await Promise.all(plan.batches.map(async (batch) => {
-        const { endpointId, attempts } = batch;
-        return { endpointId, attempts, ...await send(batch, true) };
-      }));
-      runtime.closeConnections();
-      const updates = [...plan.refused, ...dispatcher.settle(sent, now()).updates];
-      await store.record(updates);
+function handlerOf(runtime: Runtime, parts: Omit<Parts, "store">, run: Run): Handler {
+  const { log, now } = runtime;
+  return guardedForBrowsers(["POST"], log, async (request) => {
+    if (!runtime.isAuthorized(request)) throw unauthorized();
+    const test = testRequest(
+      await textOf(request, MOST_BODY_BYTES),
+      new Date(now()).toISOString(),
+      runtime.newId(),
+      run.traceparent ?? request.headers.get("traceparent"),
+    );
+    const { eventType, payload, endpointId } = test;
+    const { store, dispatcher, send } = run.traced({ ...parts, store: runtime.store() });
+    const rows = await store.insertClaimed({ eventType, payload, ...(endpointId && { endpointId }) })
+      .catch((error) => {
+        throw error instanceof PayloadError ? unstorable() : error;
+      });
+    if (rows.length === 0) throw nobody(test);
 
-      const results = rows.map((row) => resultOf(row, updates, sent));
-      const delivered = updates.filter(({ disposition }) => disposition === "delivered").length;
-      log("info", "tested", { event_type: eventType, total: results.length, delivered });
-      return json({ event_type: eventType, total: results.length, delivered, deliveries: results });
-    })
-  );
+    const plan = dispatcher.plan(rows, now());
+    const sent = await Promise.all(plan.batches.map(async (batch) => {
+      const { endpointId, attempts } = batch;
+      return { endpointId, attempts, ...await send(batch, true) };
+    }));
+    runtime.closeConnections();
+    const updates = [...plan.refused, ...dispatcher.settle(sent, now()).updates];
+    await store.record(updates);
+
+    const results = rows.map((row) => resultOf(row, updates, sent));
+    const delivered = updates.filter(({ disposition }) => disposition === "delivered").length;
+    log("info", "tested", { event_type: eventType, total: results.length, delivered });
+    return json({ event_type: eventType, total: results.length, delivered, deliveries: results });
+  });
 }
 
 /** As much as a payload may have by default. */

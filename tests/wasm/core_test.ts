@@ -365,6 +365,74 @@ Deno.test("a test request becomes an envelope, numbers kept as they were written
     endpointId: null,
   });
   assert.equal(core.readTestRequest("", "t", "r").eventType, "webhook.test");
+  const { payload } = core.readTestRequest("", "t", "r", `00-${traceId}-00f067aa0ba902b7-01`);
+  assert.equal(JSON.parse(payload).trace_id, traceId);
+});
+
+Deno.test("what a run is told becomes spans, as the variables have it", () => {
+  const variables: Record<string, string> = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: "https://collector.example",
+    OTEL_EXPORTER_OTLP_HEADERS: "api-key=a%20b",
+    OTEL_EXPORTER_OTLP_TIMEOUT: "soon",
+  };
+  const variable = (name: string) => variables[name];
+  assert.deepEqual(core.readTraceSettings(() => undefined), { export: null, errors: [] });
+  assert.deepEqual(core.readTraceSettings(variable), {
+    export: {
+      url: "https://collector.example/v1/traces",
+      headers: [["api-key", "a b"]],
+      timeoutMs: 10_000,
+    },
+    errors: [
+      'OTEL_EXPORTER_OTLP_TIMEOUT: expected a whole number from 1 to 120000, got "soon"; using 10000',
+    ],
+  });
+  const run = new core.RunTrace({
+    id: row.id,
+    traceparent: null,
+    function: "f",
+    method: "POST",
+    scheme: "https",
+    path: "/f",
+    startMs: 1_769_680_800_000.5,
+  }, variable);
+  assert.match(run.traceparent(), new RegExp(`^00-${traceId}-[0-9a-f]{16}-01$`));
+  run.claimed([row, { ...row, id: "x", url: null }], false, 1, 2);
+  run.planned(1, ["x"], 2, 3);
+  const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  run.sent(
+    {
+      endpointId: "e",
+      attempts: [{ ...attempts[0]!, traceId: parent.slice(3, 35), parent }],
+      ends: [{ timedOut: { afterMs: 9 } }],
+    },
+    3,
+    4,
+  );
+  run.recorded(1, 4, 5);
+  run.failed("record", "57P01", 5, 6);
+  run.end(200, 1_769_680_800_001.25);
+  assert.deepEqual([run.waiting, run.dropped], [6, 0]);
+  const spans = [run.take(5), run.take(5)].flatMap((body) =>
+    JSON.parse(body).resourceSpans[0].scopeSpans[0].spans
+  );
+  assert.deepEqual(spans.map(({ name }) => name), [
+    "claim webhook_deliveries",
+    "plan",
+    "POST",
+    "record webhook_deliveries",
+    "record webhook_deliveries",
+    "POST /functions/v1/f",
+  ]);
+  assert.equal(spans[2].parentSpanId, "b7ad6b7169203331");
+  assert.deepEqual([spans[5].startTimeUnixNano, spans[5].endTimeUnixNano], [
+    "1769680800000500000",
+    "1769680800001250000",
+  ]);
+  run.free();
+  assert.equal(core.rejectedSpans('{"partialSuccess": {"rejectedSpans": "7"}}'), 7);
+  const shapeless = { id: 7 } as unknown as core.TracedRequest;
+  assert.equal(thrown(() => new core.RunTrace(shapeless, variable)).code, "shape");
 });
 
 Deno.test("a request goes where the runtime's URL says", () => {

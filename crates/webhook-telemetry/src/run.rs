@@ -280,11 +280,8 @@ impl<U: HttpUrlParser> Run<U> {
         during: Period,
     ) -> Span {
         let is_own = attempt.trace_id == self.root.trace_id;
-        let parent = if is_own {
-            Some(Parent { span_id: self.root.span_id, is_remote: false })
-        } else {
-            attempt.parent.map(|parent| Parent { span_id: parent.span_id, is_remote: true })
-        };
+        let own = is_own.then_some(Parent { span_id: self.root.span_id, is_remote: false });
+        let parent = attempt.parent.map(|parent| Parent { span_id: parent.span_id, is_remote: true }).or(own);
         let run = Link { trace_id: self.root.trace_id, span_id: self.root.span_id };
         let mut attributes = to.map_or(Vec::new(), |to| to.attributes.clone());
         attributes.extend([
@@ -332,7 +329,7 @@ impl<U: HttpUrlParser> Run<U> {
 
     /// As the dispatcher tells the receiver.
     fn is_sampled(&self, attempt: &AttemptRef) -> bool {
-        if attempt.trace_id == self.root.trace_id {
+        if attempt.trace_id == self.root.trace_id && attempt.parent.is_none() {
             return self.root.is_sampled;
         }
         self.sampler.is_sampled(attempt.trace_id, attempt.parent.as_ref())
