@@ -17,5 +17,5 @@ pub use event::{
     JoinedPlatform, PostedComment, ReferredUser, RegisteredEvent,
 };
 pub use event_type::EventType;
-pub use test_request::{TestRequest, TestRequestError};
+pub use test_request::{AdHoc, Receiver, Tamper, TestRequest, TestRequestError};
 pub use trace::{SpanId, TraceId, is_uuid, traceparent};
