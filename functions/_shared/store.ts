@@ -65,6 +65,7 @@ export interface Replayed {
 export type Store = ReturnType<typeof createStore>;
 
 type Sql = postgres.Sql;
+type Fragment = postgres.PendingQuery<postgres.Row[]>;
 
 /** Opens no connection until the first query. */
 export function connect(databaseUrl: string): Sql {
@@ -98,6 +99,22 @@ export function createStore(sql: Sql, settings: StoreSettings) {
     coalesce(${
     iso(sql, sql`c.created_at`)
   }, c.created_at::text) as created_at, c.webhook_config_id as endpoint_id, e.url, e.secret_key`;
+
+  /** Whom a test is for. */
+  const chosen = ({ endpointId, eventType }: TestTarget) =>
+    endpointId === undefined
+      ? sql`e.is_active and ${eventType} = any (e.events)`
+      : sql`e.id = ${endpointId}::uuid`;
+
+  /** Rows of a test with their endpoints. An endpoint that is switched off is tested as if it were on. */
+  const claimedFrom = async (source: Fragment): Promise<ClaimedRow[]> =>
+    await sql<ClaimedRow[]>`
+      with c as (${source})
+      select ${claimedColumns}, true as is_active
+      from c join public.webhook_configurations e on e.id = c.webhook_config_id
+      order by e.created_at, e.id`.catch((error) => {
+      throw UNSTORABLE.includes(error.code) ? new PayloadError(error.message) : error;
+    });
 
   return {
     /** How the endpoints fare that are owed something. */
@@ -297,24 +314,28 @@ export function createStore(sql: Sql, settings: StoreSettings) {
     },
 
     /** Makes deliveries that are claimed already, so that no dispatcher takes them. */
-    async insertClaimed({ endpointId, eventType, payload }: TestTarget): Promise<ClaimedRow[]> {
-      const chosen = endpointId === undefined
-        ? sql`e.is_active and ${eventType} = any (e.events)`
-        : sql`e.id = ${endpointId}::uuid`;
-      const inserted = sql<ClaimedRow[]>`
-        with c as (
-          insert into public.webhook_deliveries
-            (webhook_config_id, event_type, payload, attempts, last_attempt_at)
-          select e.id, ${eventType}, ${payload}::text::jsonb, 1, now()
-          from public.webhook_configurations e where ${chosen}
-          returning *, payload::text as text
-        )
-        select ${claimedColumns}, true as is_active
-        from c join public.webhook_configurations e on e.id = c.webhook_config_id
-        order by e.created_at, e.id`;
-      return await inserted.catch((error) => {
-        throw UNSTORABLE.includes(error.code) ? new PayloadError(error.message) : error;
-      });
+    async insertClaimed(target: TestTarget): Promise<ClaimedRow[]> {
+      return await claimedFrom(sql`
+        insert into public.webhook_deliveries
+          (webhook_config_id, event_type, payload, attempts, last_attempt_at)
+        select e.id, ${target.eventType}, ${target.payload}::text::jsonb, 1, now()
+        from public.webhook_configurations e where ${chosen(target)}
+        returning *, payload::text as text`);
+    },
+
+    /** The same rows, without making them. */
+    async draftClaimed(target: TestTarget): Promise<ClaimedRow[]> {
+      return await claimedFrom(sql`
+        select gen_random_uuid() as id, e.id as webhook_config_id, ${target.eventType}::text as event_type,
+          ${target.payload}::text::jsonb::text as text, 1 as attempts, now() as created_at
+        from public.webhook_configurations e where ${chosen(target)}`);
+    },
+
+    /** The ids of all endpoints with this name, the oldest first. */
+    async endpointsNamed(name: string): Promise<string[]> {
+      const rows = await sql<{ id: string }[]>`
+        select id from public.webhook_configurations where name = ${name} order by created_at, id`;
+      return rows.map((row) => row.id);
     },
 
     /**

@@ -276,7 +276,9 @@ Deno.test("a test request becomes an envelope, numbers kept as they were written
     eventType: "user.joined_community",
     payload:
       '{"event":"user.joined_community","timestamp":"2026-01-29T10:00:00.000Z","actor_user_id":null,"request_id":"r","test":true,"data":{"n": 12345678901234567890, "d": 1.10}}',
-    endpointId: null,
+    receiver: "subscribers",
+    dryRun: false,
+    tamper: null,
   });
   assert.equal(core.readTestRequest("", "t", "r").eventType, "webhook.test");
 });

@@ -19,7 +19,9 @@ pub use endpoints::{Allowance, ClaimOrder, EndpointFacts, RateWindow};
 pub use health::{
     BreakerReport, FailingEndpoint, HealthFacts, HealthReport, OpenBreaker, Reason, Window, judge_health,
 };
-pub use plan::{AttemptRef, Batch, BatchOutcome, Carrier, Dispatcher, End, Plan, Refusal};
+pub use plan::{
+    AttemptRef, Batch, BatchOutcome, Carrier, Dispatcher, End, Plan, Refusal, SEEN_THROUGH, saw_through,
+};
 pub use replay::{Replay, ReplayError};
 pub use rows::{ClaimedDelivery, Disposition, Endpoint, RowUpdate};
 pub use settings::{SettingError, Settings};
