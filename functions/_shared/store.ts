@@ -17,25 +17,13 @@ import {
   type RowUpdate,
 } from "./core.ts";
 import { dueSince, failing, iso, msSince, type StoreSettings, TEST_MARK } from "./store_rules.ts";
+import { testStatements } from "./store_tests.ts";
 
 export interface Remaining {
   /** All that is owed. */
   pending: number;
   /** What could be taken now. */
   due: number;
-}
-
-export interface TestTarget {
-  /** One endpoint by its id, switched off or not; without it all active ones that are subscribed to the event. */
-  endpointId?: string;
-  eventType: string;
-  /** JSON text. */
-  payload: string;
-}
-
-/** PostgreSQL cannot store a payload: a NUL, half a surrogate pair, a number beyond its range, too deep nesting. */
-export class PayloadError extends Error {
-  override name = "PayloadError";
 }
 
 /** A date that is on no calendar. */
@@ -65,7 +53,6 @@ export interface Replayed {
 export type Store = ReturnType<typeof createStore>;
 
 type Sql = postgres.Sql;
-type Fragment = postgres.PendingQuery<postgres.Row[]>;
 
 /** Opens no connection until the first query. */
 export function connect(databaseUrl: string): Sql {
@@ -79,9 +66,6 @@ export function connect(databaseUrl: string): Sql {
     connection: { application_name: "supabase-webhooks" },
   });
 }
-
-/** SQLSTATE untranslatable_character, invalid_text_representation, numeric_value_out_of_range, statement_too_complex. */
-const UNSTORABLE = ["22P05", "22P02", "22003", "54001"];
 
 const DATETIME_FIELD_OVERFLOW = "22008";
 
@@ -100,23 +84,9 @@ export function createStore(sql: Sql, settings: StoreSettings) {
     iso(sql, sql`c.created_at`)
   }, c.created_at::text) as created_at, c.webhook_config_id as endpoint_id, e.url, e.secret_key`;
 
-  /** Whom a test is for. */
-  const chosen = ({ endpointId, eventType }: TestTarget) =>
-    endpointId === undefined
-      ? sql`e.is_active and ${eventType} = any (e.events)`
-      : sql`e.id = ${endpointId}::uuid`;
-
-  /** Rows of a test with their endpoints. An endpoint that is switched off is tested as if it were on. */
-  const claimedFrom = async (source: Fragment): Promise<ClaimedRow[]> =>
-    await sql<ClaimedRow[]>`
-      with c as (${source})
-      select ${claimedColumns}, true as is_active
-      from c join public.webhook_configurations e on e.id = c.webhook_config_id
-      order by e.created_at, e.id`.catch((error) => {
-      throw UNSTORABLE.includes(error.code) ? new PayloadError(error.message) : error;
-    });
-
   return {
+    ...testStatements(sql, claimedColumns),
+
     /** How the endpoints fare that are owed something. */
     async endpoints(): Promise<EndpointFacts[]> {
       return await sql<EndpointFacts[]>`
@@ -311,31 +281,6 @@ export function createStore(sql: Sql, settings: StoreSettings) {
         select count(*)::integer as pending, (count(*) filter (where ${due} <= now()))::integer as due
         from public.webhook_deliveries d where d.status = 'pending'`;
       return row ?? { pending: 0, due: 0 };
-    },
-
-    /** Makes deliveries that are claimed already, so that no dispatcher takes them. */
-    async insertClaimed(target: TestTarget): Promise<ClaimedRow[]> {
-      return await claimedFrom(sql`
-        insert into public.webhook_deliveries
-          (webhook_config_id, event_type, payload, attempts, last_attempt_at)
-        select e.id, ${target.eventType}, ${target.payload}::text::jsonb, 1, now()
-        from public.webhook_configurations e where ${chosen(target)}
-        returning *, payload::text as text`);
-    },
-
-    /** The same rows, without making them. */
-    async draftClaimed(target: TestTarget): Promise<ClaimedRow[]> {
-      return await claimedFrom(sql`
-        select gen_random_uuid() as id, e.id as webhook_config_id, ${target.eventType}::text as event_type,
-          ${target.payload}::text::jsonb::text as text, 1 as attempts, now() as created_at
-        from public.webhook_configurations e where ${chosen(target)}`);
-    },
-
-    /** The ids of all endpoints with this name, the oldest first. */
-    async endpointsNamed(name: string): Promise<string[]> {
-      const rows = await sql<{ id: string }[]>`
-        select id from public.webhook_configurations where name = ${name} order by created_at, id`;
-      return rows.map((row) => row.id);
     },
 
     /**

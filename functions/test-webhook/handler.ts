@@ -22,7 +22,8 @@ import {
   unauthorized,
 } from "../_shared/respond.ts";
 import type { Runtime } from "../_shared/runtime.ts";
-import { PayloadError, type Store, type TestTarget } from "../_shared/store.ts";
+import type { Store } from "../_shared/store.ts";
+import { PayloadError, type TestTarget } from "../_shared/store_tests.ts";
 import { planned, resultOf, type TestResult } from "./results.ts";
 
 export function createHandler(runtime: Runtime): Handler {

@@ -81,7 +81,7 @@ export function readOptions(args, env) {
   if (values.tamper !== undefined && !TAMPERS.includes(values.tamper)) {
     throw new Failure(`--tamper: expected ${TAMPERS.join(", ")}, got ${values.tamper}`);
   }
-  if (values.url !== undefined && !/^https?:\/\//.test(values.url)) {
+  if (values.url !== undefined && !(/^https?:\/\//.test(values.url) && URL.canParse(values.url))) {
     throw new Failure("--url: expected a URL like https://YOUR_PROJECT_REF.supabase.co/functions/v1");
   }
   const secret = secretOf(values, env);
