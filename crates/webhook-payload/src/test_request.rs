@@ -9,11 +9,20 @@ use serde_json::value::RawValue;
 
 pub use error::TestRequestError;
 
-use crate::{EventType, sample::sample_data};
+use crate::{EventType, envelope::json_string, sample::sample_data};
 
 /// What a request may have, and what errors name.
-const FIELDS: &str =
-    "event_type, event_data, event_data_override, endpoint_id, endpoint, url, secret, dry_run, tamper";
+const FIELDS: [&str; 9] = [
+    "event_type",
+    "event_data",
+    "event_data_override",
+    "endpoint_id",
+    "endpoint",
+    "url",
+    "secret",
+    "dry_run",
+    "tamper",
+];
 
 /// A request to send a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,13 +101,12 @@ impl TestRequest {
     /// A [`TestRequestError`] that names the field.
     pub fn parse(body: &str) -> Result<TestRequest, TestRequestError> {
         let body = if body.trim().is_empty() { "{}" } else { body };
-        let fields: Fields<'_> = serde_json::from_str(body).map_err(|_| TestRequestError::Body)?;
+        let fields = fields_of(body).ok_or(TestRequestError::Body)?;
         // A misspelt field must not send a test to everybody.
-        if let Some(name) = fields.keys().find(|name| !FIELDS.split(", ").any(|known| known == *name)) {
+        if let Some(name) = fields.keys().find(|name| !FIELDS.contains(&name.as_str())) {
             return Err(TestRequestError::UnknownField { name: name.chars().take(64).collect() });
         }
-        // Null is as good as nothing.
-        let field = |name: &str| fields.get(name).copied().filter(|raw| raw.get() != "null");
+        let field = |name: &str| field_of(&fields, name);
         let event_type = match field("event_type") {
             Some(raw) => testable(raw)?,
             None => EventType::WebhookTest,
@@ -114,11 +122,15 @@ impl TestRequest {
             None => data,
         };
         let dry_run = match field("dry_run") {
-            Some(raw) => read(raw).ok_or_else(|| TestRequestError::DryRun { got: cut(raw) })?,
+            Some(raw) => match raw.get() {
+                "true" => true,
+                "false" => false,
+                _ => return Err(TestRequestError::DryRun { got: cut(raw) }),
+            },
             None => false,
         };
         let tamper = field("tamper").map(|raw| {
-            let known = read::<String>(raw).and_then(|name| Tamper::parse(&name));
+            let known = read(raw).and_then(|name| Tamper::parse(&name));
             known.ok_or_else(|| TestRequestError::Tamper { got: cut(raw) })
         });
         Ok(TestRequest { event_type, data, receiver: receiver(field)?, dry_run, tamper: tamper.transpose()? })
@@ -161,7 +173,7 @@ impl fmt::Debug for AdHoc {
 type Fields<'a> = BTreeMap<String, &'a RawValue>;
 
 fn testable(raw: &RawValue) -> Result<EventType, TestRequestError> {
-    match read::<String>(raw).as_deref().map(EventType::from) {
+    match read(raw).as_deref().map(EventType::from) {
         None | Some(EventType::Other(_)) => {
             let (application, own) = (EventType::APPLICATION, EventType::OWN);
             let known: Vec<&str> = application.iter().chain(&own).map(EventType::as_str).collect();
@@ -175,14 +187,27 @@ fn is_empty_object(text: &str) -> bool {
     text.trim_matches(['{', '}', ' ', '\t', '\n', '\r']).is_empty()
 }
 
+/// Null is as good as nothing.
+fn field_of<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a RawValue> {
+    fields.get(name).copied().filter(|raw| raw.get() != "null")
+}
+
+/// An object's keys; `None` for anything else.
+fn fields_of(text: &str) -> Option<Fields<'_>> {
+    serde_json::from_str(text).ok()
+}
+
 /// The object with the other one's keys in the place of its own or beside them, each value as it was written.
 fn overridden(data: &str, raw: &RawValue) -> Result<String, TestRequestError> {
-    let keys: Fields<'_> =
-        serde_json::from_str(raw.get()).map_err(|_| TestRequestError::EventDataOverride)?;
-    let mut merged: Fields<'_> = serde_json::from_str(data).map_err(|_| TestRequestError::EventData)?;
-    merged.extend(keys);
-    #[expect(clippy::expect_used, reason = "texts and raw values always have a JSON form")]
-    let text = serde_json::to_string(&merged).expect("a map of JSON texts has a JSON form");
+    let others = fields_of(raw.get()).ok_or(TestRequestError::EventDataOverride)?;
+    let own = fields_of(data).ok_or(TestRequestError::EventData)?;
+    let kept = own.iter().filter(|(key, _)| !others.contains_key(*key));
+    let mut text = "{".to_owned();
+    for (key, value) in kept.chain(&others) {
+        let separator = if text.len() > 1 { "," } else { "" };
+        text.push_str(&format!("{separator}{}:{}", json_string(key), value.get()));
+    }
+    text.push('}');
     Ok(text)
 }
 
@@ -213,10 +238,10 @@ fn uuid(raw: &RawValue) -> Result<String, TestRequestError> {
 
 /// A text that is not blank.
 fn text(raw: &RawValue) -> Option<String> {
-    read::<String>(raw).filter(|text| !text.trim().is_empty())
+    read(raw).filter(|text| !text.trim().is_empty())
 }
 
-fn read<T: serde::de::DeserializeOwned>(raw: &RawValue) -> Option<T> {
+fn read(raw: &RawValue) -> Option<String> {
     serde_json::from_str(raw.get()).ok()
 }
 

@@ -10,7 +10,7 @@ pub enum TestRequestError {
     #[error("body: expected a JSON object like {{\"event_type\": \"webhook.test\"}}")]
     Body,
     /// The body has a field that is none of ours.
-    #[error("body: unknown field {name:?}; known: {known}", known = super::FIELDS)]
+    #[error("body: unknown field {name:?}; known: {known}", known = super::FIELDS.join(", "))]
     UnknownField {
         /// Its name, cut after 64 characters.
         name: String,

@@ -47,8 +47,10 @@ fn single_keys_are_overridden_and_their_texts_kept() {
         of(sample),
         r#"{"community_city":"Zürich","community_id":"c0ffee00-1d2e-4f3a-8b4c-5d6e7f8091a2","community_name":"Board Games Zürich","member_count":12345678901234567890,"price":1.10}"#
     );
+    let new = r#"{"event_data": {"b": 2}, "event_data_override": {"a \"": 1, "b": 3}}"#;
+    assert_eq!(of(new), r#"{"a \"":1,"b":3}"#);
     let own = r#"{"event_data": {"a": 1E+2, "b": {"c": [ 1.0 ]}}, "event_data_override": {"a": null}}"#;
-    assert_eq!(of(own), r#"{"a":null,"b":{"c": [ 1.0 ]}}"#);
+    assert_eq!(of(own), r#"{"b":{"c": [ 1.0 ]},"a":null}"#);
     assert_eq!(of(r#"{"event_data_override": {}}"#), r#"{"message":"This is a test."}"#);
     for value in ["[]", "7", "\"text\""] {
         let body = format!(r#"{{"event_data_override": {value}}}"#);
