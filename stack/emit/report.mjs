@@ -39,7 +39,7 @@ function deliveryOf(delivery, secret) {
   }
   row("status", [delivery.status, delivery.error].filter(Boolean).map(printable).join(": "));
   if (delivery.status !== "planned" && request) row("duration", `${delivery.duration_ms} ms`);
-  if (delivery.expected) {
+  if (delivery.expected && delivery.status !== "planned") {
     row(
       "expected",
       `${delivery.expected}: ${{ true: "it does", false: "it does NOT" }[delivery.passed] ?? "not known"}`,
