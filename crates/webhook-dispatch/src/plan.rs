@@ -315,8 +315,7 @@ impl<U: HttpUrlParser> Dispatcher<U> {
 
     fn ready(&self, row: &ClaimedDelivery, secrets: Option<&Secrets>, now_ms: u64) -> Result<Ready, Refusal> {
         let most = self.settings.max_payload_bytes;
-        let payload = row.payload.as_deref().filter(|text| text.len() as u64 <= most);
-        let payload = payload.ok_or(Refusal::PayloadTooLarge { most })?;
+        let payload = row.payload.as_deref().ok_or(Refusal::PayloadTooLarge { most })?;
         let envelope = render(&StoredPayload {
             delivery_id: &row.id,
             event_type: &row.event_type,

@@ -90,7 +90,7 @@ impl Dispatcher {
     ) -> Result<Ts<Plan>, JsValue> {
         let rows: Vec<dispatch::ClaimedDelivery> = rows.to_rust().map_err(shape_error)?.into();
         let tamper = tamper.map(|name| payload::Tamper::parse(&name).ok_or_else(|| shape_error("tamper")));
-        let plan = self.0.plan_test(&rows, tamper.transpose()?, whole(now_ms, "nowMs")?);
+        let plan = self.0.plan_test(rows, tamper.transpose()?, whole(now_ms, "nowMs")?);
         Plan::from(plan).into_ts().map_err(shape_error)
     }
 

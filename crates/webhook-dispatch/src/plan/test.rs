@@ -32,9 +32,13 @@ pub fn saw_through(outcome: &Outcome, is_receivers: bool) -> Option<bool> {
 
 impl<U: HttpUrlParser> Dispatcher<U> {
     /// As [`Dispatcher::plan`], for what the test tool sends: something is wrong with every request where `tamper` says
-    /// what.
-    pub fn plan_test(&mut self, rows: &[ClaimedDelivery], tamper: Option<Tamper>, now_ms: u64) -> Plan {
-        self.plan_rows(rows, tamper, now_ms)
+    /// what. Payloads that are too long are refused here, as not all of these rows come by a claim.
+    pub fn plan_test(&mut self, mut rows: Vec<ClaimedDelivery>, tamper: Option<Tamper>, now_ms: u64) -> Plan {
+        let most = self.settings.max_payload_bytes;
+        for row in &mut rows {
+            row.payload = row.payload.take().filter(|text| text.len() as u64 <= most);
+        }
+        self.plan_rows(&rows, tamper, now_ms)
     }
 
     /// The first message of a batch that goes by steps: its body, and what stands beside it in attributes or headers.
@@ -121,8 +125,8 @@ mod tests {
     }
 
     fn planned(tamper: Option<Tamper>) -> Batch {
-        let rows = [row(Some(endpoint("https://a.example/hook", Some(SECRET))))];
-        let mut plan = dispatcher().plan_test(&rows, tamper, NOW_MS);
+        let rows = vec![row(Some(endpoint("https://a.example/hook", Some(SECRET))))];
+        let mut plan = dispatcher().plan_test(rows, tamper, NOW_MS);
         assert_eq!((plan.batches.len(), plan.refused.len()), (1, 0));
         plan.batches.remove(0)
     }
@@ -173,18 +177,31 @@ mod tests {
 
     #[test]
     fn what_is_not_signed_is_not_made_wrong() {
-        let rows = [row(Some(endpoint("https://a.example/", None)))];
-        let plan = dispatcher().plan_test(&rows, Some(Tamper::Missing), NOW_MS);
+        let rows = vec![row(Some(endpoint("https://a.example/", None)))];
+        let plan = dispatcher().plan_test(rows, Some(Tamper::Missing), NOW_MS);
         let reason = plan.refused[0].error_message.as_deref();
         let expected = "not sent: tamper: the receiver has no secret, so that nothing is signed; give it one";
         assert_eq!((plan.batches.len(), reason), (0, Some(expected)));
     }
 
     #[test]
+    fn a_payload_that_is_too_long_is_refused_wherever_it_comes_from() {
+        let payload = |bytes: usize| Some(format!("\"{}\"", "x".repeat(bytes - 2)));
+        let of = |bytes| ClaimedDelivery {
+            payload: payload(bytes),
+            ..row(Some(endpoint("https://a.example/", None)))
+        };
+        let plan = dispatcher().plan_test(vec![of(1_048_576), of(1_048_577)], None, NOW_MS);
+        assert_eq!((plan.batches.len(), plan.refused.len()), (1, 1));
+        let reason = plan.refused[0].error_message.as_deref().unwrap();
+        assert!(reason.starts_with("not sent: payload: has more than the 1048576 bytes"), "{reason}");
+    }
+
+    #[test]
     fn a_brokers_message_can_be_looked_at_before_anything_is_found_out() {
         let mut dispatcher = dispatcher();
-        let rows = [row(Some(endpoint("pubsub://my-project/orders", Some(SECRET))))];
-        let plan = dispatcher.plan_test(&rows, Some(Tamper::Signature), NOW_MS);
+        let rows = vec![row(Some(endpoint("pubsub://my-project/orders", Some(SECRET))))];
+        let plan = dispatcher.plan_test(rows, Some(Tamper::Signature), NOW_MS);
         let Carrier::Steps(number) = plan.batches[0].carrier else { panic!("{plan:?}") };
         let (body, attributes) = dispatcher.message(number).unwrap();
         assert!(body.starts_with(r#"{"event": "user.joined_platform""#), "{body}");
