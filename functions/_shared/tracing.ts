@@ -9,6 +9,7 @@ import { inBackground, isBackgroundKept } from "./background.ts";
 import {
   type ClaimedRow,
   type Dispatcher,
+  type Plan,
   readTraceSettings,
   rejectedSpans,
   RunTrace,
@@ -97,13 +98,15 @@ class TracedRun implements Run {
           this.#clock(),
         )
       );
-    const plan: Dispatcher["plan"] = (rows, nowMs) => {
+    const watchedPlan = (planned: () => Plan): Plan => {
       const startMs = this.#clock();
-      const plan = dispatcher.plan(rows, nowMs);
+      const plan = planned();
       const refused = plan.refused.map(({ id }) => id);
       this.#note(() => trace.planned(plan.batches.length, refused, startMs, this.#clock()));
       return plan;
     };
+    const plan: Dispatcher["plan"] = (...given) => watchedPlan(() => dispatcher.plan(...given));
+    const planTest: Dispatcher["planTest"] = (...given) => watchedPlan(() => dispatcher.planTest(...given));
     return {
       store: {
         ...store,
@@ -126,8 +129,8 @@ class TracedRun implements Run {
           return written;
         },
       },
-      // All but this is the dispatcher's own.
-      dispatcher: Object.create(dispatcher, { plan: { value: plan } }),
+      // All but these is the dispatcher's own.
+      dispatcher: Object.create(dispatcher, { plan: { value: plan }, planTest: { value: planTest } }),
       send: async (batch, withHeaders) => {
         const startMs = this.#clock();
         const sent = await send(batch, withHeaders);

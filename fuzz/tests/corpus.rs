@@ -55,5 +55,5 @@ fn the_seeds_of_retry_after_hold() {
 
 #[test]
 fn the_seeds_of_envelope_hold() {
-    assert_eq!(run("envelope", webhook_fuzz::envelope), 76);
+    assert_eq!(run("envelope", webhook_fuzz::envelope), 79);
 }

@@ -362,9 +362,53 @@ Deno.test("a test request becomes an envelope, numbers kept as they were written
     eventType: "user.joined_community",
     payload:
       '{"event":"user.joined_community","timestamp":"2026-01-29T10:00:00.000Z","actor_user_id":null,"request_id":"r","test":true,"data":{"n": 12345678901234567890, "d": 1.10}}',
-    endpointId: null,
+    receiver: "subscribers",
+    dryRun: false,
+    tamper: null,
   });
   assert.equal(core.readTestRequest("", "t", "r").eventType, "webhook.test");
+  const of = (receiver: string) =>
+    core.readTestRequest(`{${receiver}, "dry_run": true, "tamper": "body"}`, "", "");
+  const id = "0a6e3f6e-4f0e-4a58-9d2f-9a1b2c3d4e5f";
+  assert.deepEqual(of(`"endpoint_id": "${id}"`).receiver, { id });
+  assert.deepEqual(of('"endpoint": "n"').receiver, { name: "n" });
+  assert.deepEqual(of('"url": "u"').receiver, { adHoc: { url: "u", secretKey: null } });
+  const { receiver, dryRun, tamper } = of('"url": "u", "secret": "s"');
+  assert.deepEqual([receiver, dryRun, tamper], [{ adHoc: { url: "u", secretKey: "s" } }, true, "body"]);
+});
+
+Deno.test("a test is planned as a delivery is, and wrong where that is asked for", () => {
+  const dispatcher = new core.Dispatcher(testSettings(), () => undefined);
+  const signed = [{ ...row, secret_key: "whsec_AQID" }];
+  const head = (tamper: string | null) => requestOf(dispatcher.planTest(signed, tamper, 0).batches[0]!).head;
+  assert.equal(head(null), requestOf(dispatcher.plan(signed, 0).batches[0]!).head);
+  assert.equal(head("missing").includes("webhook-signature"), false);
+  const shape = ({ code }: Error & { code: string }) => code === "shape";
+  assert.throws(() => dispatcher.planTest(signed, "Missing", 0), shape);
+  const { batches: [batch] } = dispatcher.planTest([{ ...row, url: "kafka://b.example/t" }], null, 0);
+  assert("steps" in batch!.carrier);
+  const { body, attributes } = dispatcher.message(batch!.carrier.steps)!;
+  assert.deepEqual([JSON.parse(body).idempotency_key, attributes[1]], [row.id, ["webhook-id", row.id]]);
+  assert.equal(dispatcher.message(4_711), undefined);
+  const answered = (status: number) => ({ answered: { status, location: null, retryAfter: null, body: "" } });
+  const seen = [401, 200, 503].map((status) => core.sawThrough(answered(status), true));
+  assert.deepEqual([seen, core.sawThrough(answered(401), false)], [[true, false, undefined], undefined]);
+  assert.throws(() => core.sawThrough({} as core.Outcome, true), shape);
+});
+
+Deno.test("a fingerprint tells secrets apart and shows none", async () => {
+  const oracle = async (bytes: Uint8Array<ArrayBuffer>) => {
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+    return [...digest.slice(0, 4)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  };
+  assert.deepEqual(core.secretFingerprints("a-plain-secret whsec_AQID"), [
+    { fingerprint: `sha256:${await oracle(new TextEncoder().encode("a-plain-secret"))}`, kind: "plain" },
+    { fingerprint: `sha256:${await oracle(new Uint8Array([1, 2, 3]))}`, kind: "whsec" },
+  ]);
+  assert.deepEqual(core.secretFingerprints(""), []);
+});
+
+Deno.test("a test belongs to its caller's trace", () => {
   const { payload } = core.readTestRequest("", "t", "r", `00-${traceId}-00f067aa0ba902b7-01`);
   assert.equal(JSON.parse(payload).trace_id, traceId);
 });
@@ -405,6 +449,7 @@ Deno.test("what a run is told becomes spans, as the variables have it", () => {
       endpointId: "e",
       attempts: [{ ...attempts[0]!, traceId: parent.slice(3, 35), parent }],
       ends: [{ timedOut: { afterMs: 9 } }],
+      durationMs: 9,
     },
     3,
     4,

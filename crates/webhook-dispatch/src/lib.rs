@@ -28,7 +28,9 @@ pub use health::{
 };
 pub use journal::{FailedAttempt, Served};
 pub use log_budget::{LogBudget, Weight};
-pub use plan::{AttemptRef, Batch, BatchOutcome, Carrier, Dispatcher, End, Plan, Refusal};
+pub use plan::{
+    AttemptRef, Batch, BatchOutcome, Carrier, Dispatcher, End, Plan, Refusal, SEEN_THROUGH, saw_through,
+};
 pub use replay::{Replay, ReplayError};
 pub use rows::{ClaimedDelivery, Disposition, Endpoint, RowUpdate};
 pub use settings::{SettingError, Settings};

@@ -1,11 +1,13 @@
 //! From claimed rows to requests.
 
+mod test;
+
 use std::rc::Rc;
 
 use thiserror::Error;
 use webhook_backoff::Outcome;
 use webhook_payload::{
-    Envelope, EnvelopeError, Sampler, SpanId, StoredPayload, TraceId, TraceParent, render,
+    Envelope, EnvelopeError, Sampler, SpanId, StoredPayload, Tamper, TraceId, TraceParent, render,
 };
 use webhook_protocol::{
     AddressError, AddressPolicy, HttpRequest, HttpRequestError, HttpUrlParser, Message, MessageError, Target,
@@ -23,6 +25,8 @@ use crate::{
     rows::{ERROR_MESSAGE_CHARS, column_text},
     small_map::SmallMap,
 };
+
+pub use test::{SEEN_THROUGH, saw_through};
 
 /// Says what to claim, plans attempts and settles their outcomes. It remembers how its endpoints fare.
 #[derive(Clone, Debug)]
@@ -142,6 +146,9 @@ pub enum Refusal {
     /// Some of its text cannot stand in a request.
     #[error(transparent)]
     Request(#[from] HttpRequestError),
+    /// Its signatures were to be made wrong, and it has none.
+    #[error("tamper: the receiver has no secret, so that nothing is signed; give it one")]
+    Unsigned,
 }
 
 /// An endpoint, read once for all its rows of a claim: its target, or why it has none.
@@ -254,11 +261,15 @@ impl<U: HttpUrlParser> Dispatcher<U> {
 
     /// Turns claimed rows into batches. `now_ms` is the attempts' time.
     pub fn plan(&mut self, rows: &[ClaimedDelivery], now_ms: u64) -> Plan {
+        self.plan_rows(rows, None, now_ms)
+    }
+
+    fn plan_rows(&mut self, rows: &[ClaimedDelivery], tamper: Option<Tamper>, now_ms: u64) -> Plan {
         let mut endpoints = SmallMap::default();
         let mut open: SmallMap<&str, Open> = SmallMap::default();
         let mut plan = Plan { batches: Vec::with_capacity(rows.len()), refused: Vec::new() };
         for row in rows {
-            let added = self.add(row, &mut endpoints, &mut open, &mut plan.batches, now_ms);
+            let added = self.add(row, &mut endpoints, &mut open, &mut plan.batches, tamper, now_ms);
             self.endpoints.claimed(&row.endpoint_id, added.is_ok(), now_ms);
             if let Err(refusal) = added {
                 let (update, trace_id) = refused(row, &refusal);
@@ -279,6 +290,7 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         endpoints: &mut SmallMap<&'a str, ReadEndpoint>,
         open: &mut SmallMap<&'a str, Open>,
         batches: &mut Vec<Batch>,
+        tamper: Option<Tamper>,
         now_ms: u64,
     ) -> Result<(), Refusal> {
         let max_attempts = self.settings.retry.max_attempts;
@@ -289,7 +301,10 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         let read = endpoints.get_or_insert_with(&endpoint.id, || self.read(endpoint));
         let (target, options) = read.target.as_ref().map_err(Clone::clone)?;
         let timeout_ms = options.timeout_ms;
-        let ready = self.ready(row, read.secrets.as_ref(), now_ms)?;
+        let ready = match tamper {
+            None => self.ready(row, read.secrets.as_ref(), now_ms)?,
+            Some(tamper) => self.tampered(row, read.secrets.as_ref(), tamper, now_ms)?,
+        };
         if let Target::Http(http) = &**target {
             let request = HttpRequest::new(http, &ready.message())?;
             self.endpoints.sent(&endpoint.id);

@@ -130,7 +130,8 @@ fn trace_of(keys: &BTreeMap<String, &RawValue>, parent: Option<&TraceParent>, de
     TraceId::derive(request_id.as_deref().unwrap_or(delivery_id))
 }
 
-fn json_string(text: &str) -> String {
+/// A text as JSON writes it.
+pub(crate) fn json_string(text: &str) -> String {
     #[expect(clippy::expect_used, reason = "a text always has a JSON form")]
     serde_json::to_string(text).expect("a text has a JSON form")
 }

@@ -19,5 +19,5 @@ pub use event::{
 };
 pub use event_type::EventType;
 pub use sampler::{Ratio, Sampler};
-pub use test_request::{TestRequest, TestRequestError};
+pub use test_request::{AdHoc, Receiver, Tamper, TestRequest, TestRequestError};
 pub use trace::{SpanId, TraceId, TraceParent, is_uuid};

@@ -2,7 +2,7 @@
 //!
 //! Source: OpenTelemetry semantic conventions, "HTTP client", "Messaging", "SQS", "Pub/Sub", "Kafka", "FaaS outgoing".
 
-use webhook_protocol::{HttpTarget, Target};
+use webhook_protocol::{Dialect, HttpTarget, Target};
 
 use crate::{Kind, Value};
 
@@ -45,7 +45,12 @@ fn http(target: &Target) -> Destination {
     let mut attributes = vec![("http.request.method", "POST".into())];
     match target {
         Target::Http(http) => {
-            attributes.push(("url.full", without_values(&http.href).into()));
+            let shown = match http.dialect {
+                Dialect::Plain => without_values(&http.href),
+                // A chat's path is its token.
+                _ => format!("https://{}/REDACTED", http.host_header),
+            };
+            attributes.push(("url.full", shown.into()));
             attributes.extend(server(http));
         }
         other => {
@@ -123,6 +128,17 @@ mod tests {
                 "http://[2001:db8::1]:8080/",
                 ("POST", Kind::Client),
                 "http.request.method=POST url.full=http://[2001:db8::1]:8080/ server.address=2001:db8::1 server.port=8080",
+            ),
+            (
+                "https://hooks.slack.com/services/T0/B0/s3cret",
+                ("POST", Kind::Client),
+                "http.request.method=POST url.full=https://hooks.slack.com/REDACTED server.address=hooks.slack.com \
+                 server.port=443",
+            ),
+            (
+                "mailto:ops@example.com",
+                ("POST", Kind::Client),
+                "http.request.method=POST server.address=api.resend.com",
             ),
             (
                 "sqs://sqs.eu-west-1.amazonaws.com/123456789012/orders.fifo",

@@ -158,7 +158,7 @@ pub struct NotReady {
 /// Says what to claim, plans attempts and settles their outcomes. It remembers how its endpoints fare. Every `nowMs`
 /// is in milliseconds since 1970.
 #[wasm_bindgen]
-pub struct Dispatcher(dispatch::Dispatcher<RuntimeUrlParser>);
+pub struct Dispatcher(pub(crate) dispatch::Dispatcher<RuntimeUrlParser>);
 
 #[wasm_bindgen]
 impl Dispatcher {
@@ -226,15 +226,9 @@ impl Dispatcher {
         rows: Ts<ClaimedRows>,
         #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
     ) -> Result<Ts<Plan>, JsValue> {
-        let rows = rows.to_rust().map_err(shape_error)?;
-        let rows: Vec<dispatch::ClaimedDelivery> =
-            rows.0.into_iter().map(dispatch::ClaimedDelivery::from).collect();
+        let rows: Vec<dispatch::ClaimedDelivery> = rows.to_rust().map_err(shape_error)?.into();
         let plan = self.0.plan(&rows, whole(now_ms, "nowMs")?);
-        let plan = Plan {
-            batches: plan.batches.into_iter().map(Batch::from).collect(),
-            refused: plan.refused.into_iter().map(RowUpdate::from).collect(),
-        };
-        plan.into_ts().map_err(shape_error)
+        Plan::from(plan).into_ts().map_err(shape_error)
     }
 
     /// Turns outcomes into row updates and what else follows.
@@ -320,6 +314,21 @@ impl From<ClaimedRow> for dispatch::ClaimedDelivery {
             created_at: row.created_at,
             endpoint_id: row.endpoint_id,
             endpoint,
+        }
+    }
+}
+
+impl From<ClaimedRows> for Vec<dispatch::ClaimedDelivery> {
+    fn from(rows: ClaimedRows) -> Self {
+        rows.0.into_iter().map(dispatch::ClaimedDelivery::from).collect()
+    }
+}
+
+impl From<dispatch::Plan> for Plan {
+    fn from(plan: dispatch::Plan) -> Self {
+        Plan {
+            batches: plan.batches.into_iter().map(Batch::from).collect(),
+            refused: plan.refused.into_iter().map(RowUpdate::from).collect(),
         }
     }
 }

@@ -4,13 +4,13 @@ use webhook_signing::{Received, verify, verify_body_signature};
 
 use super::*;
 
-const NOW_MS: u64 = 1_769_680_800_999;
+pub(super) const NOW_MS: u64 = 1_769_680_800_999;
 
-fn dispatcher() -> Dispatcher<NativeUrlParser> {
+pub(super) fn dispatcher() -> Dispatcher<NativeUrlParser> {
     Dispatcher::new(Settings::default(), NativeUrlParser)
 }
 
-fn row(endpoint: Option<Endpoint>) -> ClaimedDelivery {
+pub(super) fn row(endpoint: Option<Endpoint>) -> ClaimedDelivery {
     ClaimedDelivery {
         id: "0a6e3f6e-4f0e-4a58-9d2f-9a1b2c3d4e5f".to_owned(),
         event_type: "user.joined_platform".to_owned(),
@@ -25,7 +25,7 @@ fn row(endpoint: Option<Endpoint>) -> ClaimedDelivery {
     }
 }
 
-fn endpoint(url: &str, secret_key: Option<&str>) -> Endpoint {
+pub(super) fn endpoint(url: &str, secret_key: Option<&str>) -> Endpoint {
     Endpoint {
         id: "e".to_owned(),
         url: url.to_owned(),
@@ -34,14 +34,14 @@ fn endpoint(url: &str, secret_key: Option<&str>) -> Endpoint {
     }
 }
 
-fn request(batch: &Batch) -> &HttpRequest {
+pub(super) fn request(batch: &Batch) -> &HttpRequest {
     match &batch.carrier {
         Carrier::Request(request) => request,
         steps => panic!("{steps:?}"),
     }
 }
 
-fn header<'a>(batch: &'a Batch, name: &str) -> Option<&'a str> {
+pub(super) fn header<'a>(batch: &'a Batch, name: &str) -> Option<&'a str> {
     header_fields(&request(batch).head).find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
