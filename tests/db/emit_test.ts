@@ -120,7 +120,7 @@ emitTest("somebody else's text does not move the cursor", async (_, emit) => {
     const { code, stdout } = await emit("webhook.test", "--to", receiver.url);
     assert.equal(code, 1);
     assert.match(stdout, /^answer +500 \\u001b\[2Jgone\\u009b$/m);
-    assert.match(stdout, /^status +failed: HTTP 500; gave up after attempt 1$/m);
+    assert.match(stdout, /^status +failed: HTTP 500; trace [0-9a-f]{32}; gave up after attempt 1$/m);
   });
 });
 

@@ -17,6 +17,7 @@ mod settings;
 mod settle;
 mod small_map;
 mod variables;
+mod wire;
 
 pub use alerts::{ALERT_EVENT, Alert, AlertState, Cause, NamedEndpoint, OpenAlert, Scope, alerts_due};
 pub use call::{Call, CallError};
@@ -37,6 +38,7 @@ pub use settings::{SettingError, Settings};
 pub use settle::{GONE_REASON, Settled};
 pub use small_map::SmallMap;
 pub use variables::Reader;
+pub use wire::{Protocols, WirePolicy};
 
 /// How we name ourselves to receivers.
 pub const USER_AGENT: &str = concat!("supabase-webhooks/", env!("CARGO_PKG_VERSION"));

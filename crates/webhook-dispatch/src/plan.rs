@@ -7,11 +7,11 @@ use std::rc::Rc;
 use thiserror::Error;
 use webhook_backoff::Outcome;
 use webhook_payload::{
-    Envelope, EnvelopeError, Sampler, SpanId, StoredPayload, Tamper, TraceId, TraceParent, render,
+    Additions, Envelope, EnvelopeError, Sampler, SpanId, StoredPayload, Tamper, TraceId, TraceParent, render,
 };
 use webhook_protocol::{
-    AddressError, AddressPolicy, HttpRequest, HttpRequestError, HttpUrlParser, Message, MessageError, Target,
-    TargetError,
+    AddressError, AddressPolicy, Beside, HttpRequest, HttpRequestError, HttpUrlParser, Message, MessageError,
+    Protocol, Target, TargetError,
 };
 use webhook_signing::{SecretKey, Secrets, body_signature, standard_signature};
 
@@ -126,6 +126,12 @@ pub enum Refusal {
     /// The endpoint's URL is wrong.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// The operator does not want the protocol.
+    #[error("url: {protocol} is not among WEBHOOK_PROTOCOLS; add it there, then replay this delivery")]
+    ProtocolOff {
+        /// Its name.
+        protocol: Protocol,
+    },
     /// The endpoint's URL names an address that is not called.
     #[error(transparent)]
     Address(#[from] AddressError),
@@ -169,6 +175,7 @@ pub(crate) struct Ready {
     traceparent: String,
     body_signature: Option<String>,
     standard_signature: Option<String>,
+    beside: Beside,
 }
 
 impl Ready {
@@ -184,6 +191,7 @@ impl Ready {
             body_signature: self.body_signature.as_deref(),
             standard_signature: self.standard_signature.as_deref(),
             user_agent: USER_AGENT,
+            beside: self.beside,
         }
     }
 }
@@ -347,7 +355,8 @@ impl<U: HttpUrlParser> Dispatcher<U> {
     fn ready(&self, row: &ClaimedDelivery, secrets: Option<&Secrets>, now_ms: u64) -> Result<Ready, Refusal> {
         let most = self.settings.max_payload_bytes;
         let payload = row.payload.as_deref().ok_or(Refusal::PayloadTooLarge { most })?;
-        let envelope = envelope_of(row, payload)?;
+        let wire = &self.settings.wire;
+        let envelope = envelope_of(row, payload, wire.additions())?;
         let timestamp_s = i64::try_from(now_ms / 1_000).unwrap_or(i64::MAX);
         let body = envelope.body.as_bytes();
         let traceparent = TraceParent {
@@ -369,7 +378,9 @@ impl<U: HttpUrlParser> Dispatcher<U> {
             traceparent: traceparent.to_string(),
             body_signature: secrets.map(|secrets| body_signature(secrets, body)),
             standard_signature: secrets
+                .filter(|_| wire.standard_webhooks)
                 .map(|secrets| standard_signature(secrets, &row.id, timestamp_s, body)),
+            beside: wire.beside(),
             body: envelope.body,
         })
     }
@@ -386,6 +397,10 @@ impl<U: HttpUrlParser> Dispatcher<U> {
             return Err(Refusal::EndpointInactive);
         }
         let target = Target::parse(&endpoint.url, &self.http_urls)?;
+        let protocol = target.protocol();
+        if !self.settings.wire.protocols.has(protocol) {
+            return Err(Refusal::ProtocolOff { protocol });
+        }
         // Names are resolved, and judged once more, by whoever connects.
         for host in target.adapter().hosts() {
             self.addresses.judge_host(host)?;
@@ -394,18 +409,23 @@ impl<U: HttpUrlParser> Dispatcher<U> {
     }
 }
 
-fn envelope_of(row: &ClaimedDelivery, payload: &str) -> Result<Envelope, EnvelopeError> {
+fn envelope_of(
+    row: &ClaimedDelivery,
+    payload: &str,
+    additions: Additions,
+) -> Result<Envelope, EnvelopeError> {
     render(&StoredPayload {
         delivery_id: &row.id,
         event_type: &row.event_type,
         created_at: &row.created_at,
         text: payload,
+        additions,
     })
 }
 
 /// What becomes of a row that cannot be sent, and its event's trace, which the reason names, where it has one.
 fn refused(row: &ClaimedDelivery, refusal: &Refusal) -> (RowUpdate, Option<TraceId>) {
-    let envelope = row.payload.as_deref().and_then(|payload| envelope_of(row, payload).ok());
+    let envelope = row.payload.as_deref().and_then(|payload| envelope_of(row, payload, Additions::ALL).ok());
     let trace_id = envelope.map(|envelope| envelope.trace_id);
     let trace = trace_id.map_or(String::new(), |trace_id| format!("; trace {trace_id}"));
     let said = column_text(&format!("not sent: {refusal}"), ERROR_MESSAGE_CHARS - trace.len());

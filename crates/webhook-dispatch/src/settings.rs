@@ -5,7 +5,7 @@ use webhook_backoff::{BreakerPolicy, Rate, RetryPolicy};
 use webhook_protocol::AllowedAddresses;
 
 use crate::{
-    AlertPolicy, HealthPolicy,
+    AlertPolicy, HealthPolicy, Protocols, WirePolicy,
     variables::{RATE_FORM, Reader, parse_bytes, parse_rate, parse_schedule},
 };
 
@@ -39,6 +39,9 @@ pub struct Settings {
     pub close_lookback_ms: u64,
     /// `WEBHOOK_ALLOWED_ADDRESSES`: what may be called beside public addresses.
     pub allowed_addresses: AllowedAddresses,
+    /// `WEBHOOK_IDEMPOTENCY_KEYS`, `WEBHOOK_STANDARD_WEBHOOKS`, `WEBHOOK_TRACE_CONTEXT`, `WEBHOOK_PROTOCOLS`: what goes over
+    /// the wire.
+    pub wire: WirePolicy,
     /// `WEBHOOK_ALERTS`, `WEBHOOK_ALERT_…`: when something is the matter.
     pub alerts: AlertPolicy,
 }
@@ -73,6 +76,7 @@ impl Default for Settings {
             linger_poll_ms: 2_000,
             close_lookback_ms: 24 * 3_600_000,
             allowed_addresses: AllowedAddresses::default(),
+            wire: WirePolicy::default(),
             alerts: AlertPolicy::default(),
         }
     }
@@ -126,6 +130,17 @@ impl Settings {
                 90 * 86_400_000,
             ),
             allowed_addresses: allowed_addresses(&mut reader),
+            wire: WirePolicy {
+                idempotency_keys: reader.switch("WEBHOOK_IDEMPOTENCY_KEYS", default.wire.idempotency_keys),
+                standard_webhooks: reader.switch("WEBHOOK_STANDARD_WEBHOOKS", default.wire.standard_webhooks),
+                trace_context: reader.switch("WEBHOOK_TRACE_CONTEXT", default.wire.trace_context),
+                protocols: reader.value(
+                    "WEBHOOK_PROTOCOLS",
+                    (default.wire.protocols, "all"),
+                    Protocols::FORM,
+                    Protocols::parse,
+                ),
+            },
             alerts: alert_policy(&mut reader),
         };
         let shortest = settings.request_timeout_ms + LEASE_MARGIN_MS;

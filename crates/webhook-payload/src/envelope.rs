@@ -18,6 +18,22 @@ pub struct StoredPayload<'a> {
     pub created_at: &'a str,
     /// The payload as `payload::text` gives it.
     pub text: &'a str,
+    /// What is added to it.
+    pub additions: Additions,
+}
+
+/// The keys that an envelope gets which has none of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Additions {
+    /// `idempotency_key`
+    pub idempotency_key: bool,
+    /// `trace_id`
+    pub trace_id: bool,
+}
+
+impl Additions {
+    /// Both.
+    pub const ALL: Additions = Additions { idempotency_key: true, trace_id: true };
 }
 
 /// What a receiver gets.
@@ -67,10 +83,11 @@ pub fn render(stored: &StoredPayload<'_>) -> Result<Envelope, EnvelopeError> {
     let trace_id = trace_of(&keys, parent.as_ref(), stored.delivery_id);
     let parent = parent.filter(|parent| parent.trace_id == trace_id);
     let own = [
-        ("idempotency_key", json_string(stored.delivery_id)),
-        ("trace_id", json_string(&trace_id.to_string())),
+        ("idempotency_key", json_string(stored.delivery_id), stored.additions.idempotency_key),
+        ("trace_id", json_string(&trace_id.to_string()), stored.additions.trace_id),
     ];
-    let nulls = own.iter().filter_map(|(key, value)| {
+    let own = || own.iter().filter(|(_, _, is_added)| *is_added);
+    let nulls = own().filter_map(|(key, value, _)| {
         let raw = keys.get(*key)?.get();
         // The value is a part of the text: their addresses tell where it stands.
         (raw == "null").then(|| (raw.as_ptr() as usize - text.as_ptr() as usize, value.as_str()))
@@ -88,7 +105,7 @@ pub fn render(stored: &StoredPayload<'_>) -> Result<Envelope, EnvelopeError> {
     // An object's text ends with its closing brace.
     body.pop();
     let mut separator = if keys.is_empty() { "" } else { ", " };
-    for (key, value) in own.iter().filter(|(key, _)| !keys.contains_key(*key)) {
+    for (key, value, _) in own().filter(|(key, _, _)| !keys.contains_key(*key)) {
         body.push_str(&format!("{separator}\"{key}\": {value}"));
         separator = ", ";
     }
@@ -101,13 +118,19 @@ fn wrap(stored: &StoredPayload<'_>, text: &str) -> Result<Envelope, EnvelopeErro
     let data: &RawValue = serde_json::from_str(text)
         .map_err(|error| EnvelopeError::NotJson { line: error.line(), column: error.column() })?;
     let trace_id = TraceId::derive(stored.delivery_id);
-    let body = format!(
-        r#"{{"event": {}, "timestamp": {}, "data": {}, "idempotency_key": {}, "trace_id": "{trace_id}"}}"#,
+    let mut body = format!(
+        r#"{{"event": {}, "timestamp": {}, "data": {}"#,
         json_string(stored.event_type),
         json_string(stored.created_at),
         data.get(),
-        json_string(stored.delivery_id),
     );
+    if stored.additions.idempotency_key {
+        body.push_str(&format!(r#", "idempotency_key": {}"#, json_string(stored.delivery_id)));
+    }
+    if stored.additions.trace_id {
+        body.push_str(&format!(r#", "trace_id": "{trace_id}""#));
+    }
+    body.push('}');
     Ok(Envelope { body, trace_id, parent: None, actor: None, request_id: None })
 }
 
@@ -151,6 +174,7 @@ mod tests {
             event_type: "user.joined_platform",
             created_at: "2026-01-29T10:00:00.000Z",
             text,
+            additions: Additions::ALL,
         })
         .unwrap()
     }
@@ -164,6 +188,23 @@ mod tests {
             envelope.body,
             format!(r#"{kept}, "idempotency_key": "{ID}", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}}"#)
         );
+    }
+
+    #[test]
+    fn what_is_not_to_be_added_is_not() {
+        let render_with = |idempotency_key, trace_id, text| {
+            let additions = Additions { idempotency_key, trace_id };
+            let stored = StoredPayload { delivery_id: ID, event_type: "x", created_at: "", text, additions };
+            render(&stored).unwrap().body
+        };
+        let stored = r#"{"event": "x", "trace_id": null}"#;
+        assert_eq!(render_with(false, false, stored), stored);
+        assert_eq!(
+            render_with(true, false, stored),
+            format!(r#"{{"event": "x", "trace_id": null, "idempotency_key": "{ID}"}}"#)
+        );
+        assert!(!render_with(false, true, stored).contains("idempotency_key"));
+        assert_eq!(render_with(false, false, "[1.10]"), r#"{"event": "x", "timestamp": "", "data": [1.10]}"#);
     }
 
     #[test]
@@ -209,7 +250,15 @@ mod tests {
     fn deliveries_of_one_event_share_a_trace_and_others_have_their_own() {
         let event = r#"{"request_id": "order-7"}"#;
         let of = |id| {
-            render(&StoredPayload { delivery_id: id, event_type: "x", created_at: "", text: event }).unwrap()
+            let additions = Additions::ALL;
+            render(&StoredPayload {
+                delivery_id: id,
+                event_type: "x",
+                created_at: "",
+                text: event,
+                additions,
+            })
+            .unwrap()
         };
         assert_eq!(of("a").trace_id, of("b").trace_id);
         assert_eq!(render_text("{}").trace_id, TraceId::derive(ID));
@@ -258,7 +307,8 @@ mod tests {
     #[test]
     fn what_is_not_json_is_an_error_with_its_place() {
         for (text, line, column) in [("", 1, 0), ("{\"a\": 1", 1, 7), ("{}\n{}", 2, 1), ("nul", 1, 3)] {
-            let stored = StoredPayload { delivery_id: ID, event_type: "x", created_at: "", text };
+            let additions = Additions::ALL;
+            let stored = StoredPayload { delivery_id: ID, event_type: "x", created_at: "", text, additions };
             assert_eq!(render(&stored), Err(EnvelopeError::NotJson { line, column }), "{text}");
         }
     }
@@ -315,7 +365,9 @@ mod tests {
 
         #[test]
         fn no_text_panics(text in any::<String>()) {
-            let stored = StoredPayload { delivery_id: ID, event_type: "x", created_at: "", text: &text };
+            let additions = Additions::ALL;
+            let stored =
+                StoredPayload { delivery_id: ID, event_type: "x", created_at: "", text: &text, additions };
             let _ = render(&stored);
         }
     }

@@ -12,7 +12,7 @@ mod sampler;
 mod test_request;
 mod trace;
 
-pub use envelope::{Envelope, EnvelopeError, StoredPayload, render};
+pub use envelope::{Additions, Envelope, EnvelopeError, StoredPayload, render};
 pub use event::{
     AutoClosedDiscussion, CancelledRegistration, Event, ExtendedDiscussion, FlaggedComment, JoinedCommunity,
     JoinedPlatform, PostedComment, ReferredUser, RegisteredEvent,

@@ -5,8 +5,8 @@ use std::fmt::{self, Write};
 use thiserror::Error;
 
 use crate::{
-    Adapter, Context, Dialect, HttpUrlParser, MOST_BODY_BYTES, Message, Request, RequestError, TargetError,
-    target::Source, url::default_port,
+    Adapter, Beside, Context, Dialect, HttpUrlParser, MOST_BODY_BYTES, Message, Request, RequestError,
+    TargetError, target::Source, url::default_port,
 };
 
 /// A web server that takes deliveries as POST requests.
@@ -128,13 +128,14 @@ impl HttpRequest {
         let timestamp = message.timestamp_s.to_string();
         let told = target.dialect.body(message);
         let signature = |signature| if told.is_none() { signature } else { None };
+        let Beside { standard, idempotency_key, traceparent } = message.beside;
         let fields = [
             ("Content-Type", Some("application/json")),
             ("User-Agent", Some(message.user_agent)),
-            ("webhook-id", Some(message.delivery_id)),
-            ("webhook-timestamp", Some(&timestamp)),
-            ("Idempotency-Key", Some(message.delivery_id)),
-            ("traceparent", Some(message.traceparent)),
+            ("webhook-id", standard.then_some(message.delivery_id)),
+            ("webhook-timestamp", standard.then_some(&timestamp)),
+            ("Idempotency-Key", idempotency_key.then_some(message.delivery_id)),
+            ("traceparent", traceparent.then_some(message.traceparent)),
             ("webhook-signature", signature(message.standard_signature)),
             ("X-Webhook-Signature", signature(message.body_signature)),
             ("Accept", Some("*/*")),

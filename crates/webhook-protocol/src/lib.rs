@@ -36,7 +36,7 @@ pub use kafka::{
 };
 pub use lambda::LambdaTarget;
 pub use mail::MailTarget;
-pub use message::{KeyBy, Message};
+pub use message::{Beside, KeyBy, Message};
 pub use pubsub::PubSubTarget;
 pub use sqs::{SqsQueue, SqsTarget};
 pub use target::{Protocol, Target};

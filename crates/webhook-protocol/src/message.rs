@@ -27,6 +27,24 @@ pub struct Message<'a> {
     pub standard_signature: Option<&'a str>,
     /// Names us to the receiver.
     pub user_agent: &'a str,
+    /// What stands beside the body.
+    pub beside: Beside,
+}
+
+/// What stands beside the body, apart from the signatures, which are there or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beside {
+    /// `webhook-id` and `webhook-timestamp`, which `webhook-signature` speaks of.
+    pub standard: bool,
+    /// `Idempotency-Key`
+    pub idempotency_key: bool,
+    /// `traceparent`
+    pub traceparent: bool,
+}
+
+impl Beside {
+    /// All of it.
+    pub const ALL: Beside = Beside { standard: true, idempotency_key: true, traceparent: true };
 }
 
 /// The attribute that tells the event's type where the body need not be read: brokers filter by it.
@@ -38,13 +56,18 @@ impl<'a> Message<'a> {
     pub fn attributes(&self) -> Vec<(&'static str, Cow<'a, str>)> {
         let signatures =
             [("webhook-signature", self.standard_signature), ("X-Webhook-Signature", self.body_signature)];
-        let mut attributes = vec![
-            (EVENT_TYPE, Cow::Borrowed(self.event_type)),
-            ("webhook-id", Cow::Borrowed(self.delivery_id)),
-            ("webhook-timestamp", Cow::Owned(self.timestamp_s.to_string())),
-            ("Idempotency-Key", Cow::Borrowed(self.delivery_id)),
-            ("traceparent", Cow::Borrowed(self.traceparent)),
-        ];
+        let Beside { standard, idempotency_key, traceparent } = self.beside;
+        let mut attributes = vec![(EVENT_TYPE, Cow::Borrowed(self.event_type))];
+        if standard {
+            attributes.push(("webhook-id", Cow::Borrowed(self.delivery_id)));
+            attributes.push(("webhook-timestamp", Cow::Owned(self.timestamp_s.to_string())));
+        }
+        if idempotency_key {
+            attributes.push(("Idempotency-Key", Cow::Borrowed(self.delivery_id)));
+        }
+        if traceparent {
+            attributes.push(("traceparent", Cow::Borrowed(self.traceparent)));
+        }
         attributes.extend(
             signatures
                 .into_iter()
@@ -121,6 +144,7 @@ pub(crate) mod tests {
         body_signature: None,
         standard_signature: None,
         user_agent: "u/1",
+        beside: Beside::ALL,
     };
 
     #[test]
@@ -141,6 +165,8 @@ pub(crate) mod tests {
             ]
         );
         assert_eq!(UNSIGNED.attributes().len(), 5);
+        let nothing = Beside { standard: false, idempotency_key: false, traceparent: false };
+        assert_eq!(Message { beside: nothing, ..UNSIGNED }.attributes().len(), 1);
     }
 
     #[test]

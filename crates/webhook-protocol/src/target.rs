@@ -29,6 +29,9 @@ macro_rules! schemes {
         }
 
         impl Protocol {
+            /// All of them.
+            pub const ALL: &[Protocol] = &[$(Protocol::$protocol,)+];
+
             /// The protocol's name, as it is shown and stored.
             pub fn as_str(self) -> &'static str {
                 match self {

@@ -36,6 +36,17 @@ pub struct AlertPolicy {
     reminder_ms: f64,
 }
 
+/// What goes over the wire.
+#[derive(Serialize, Deserialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct WirePolicy {
+    idempotency_keys: bool,
+    standard_webhooks: bool,
+    trace_context: bool,
+    /// `all`, or names separated by commas.
+    protocols: String,
+}
+
 /// How the functions work.
 #[derive(Serialize, Deserialize, Tsify)]
 #[serde(rename_all = "camelCase")]
@@ -75,6 +86,7 @@ pub struct Settings {
     close_lookback_ms: f64,
     /// What may be called beside public addresses: the text for an `AddressPolicy`.
     allowed_addresses: String,
+    wire: WirePolicy,
     alerts: AlertPolicy,
     /// A line for each variable that is wrong and whose default is used instead.
     errors: Vec<String>,
@@ -103,6 +115,12 @@ pub fn read_settings(variable: VariableLookup) -> Result<Ts<Settings>, JsValue> 
         linger_poll_ms: settings.linger_poll_ms as f64,
         close_lookback_ms: settings.close_lookback_ms as f64,
         allowed_addresses: lookup("WEBHOOK_ALLOWED_ADDRESSES").unwrap_or_default(),
+        wire: WirePolicy {
+            idempotency_keys: settings.wire.idempotency_keys,
+            standard_webhooks: settings.wire.standard_webhooks,
+            trace_context: settings.wire.trace_context,
+            protocols: settings.wire.protocols.text(),
+        },
         alerts: AlertPolicy {
             is_on: settings.alerts.is_on,
             failure_percent: settings.alerts.failure_percent as f64,
@@ -159,6 +177,13 @@ impl TryFrom<Settings> for dispatch::Settings {
             linger_poll_ms: whole(settings.linger_poll_ms, "lingerPollMs")?,
             close_lookback_ms: whole(settings.close_lookback_ms, "closeLookbackMs")?,
             allowed_addresses: AllowedAddresses::parse(&settings.allowed_addresses).0,
+            wire: dispatch::WirePolicy {
+                idempotency_keys: settings.wire.idempotency_keys,
+                standard_webhooks: settings.wire.standard_webhooks,
+                trace_context: settings.wire.trace_context,
+                protocols: dispatch::Protocols::parse(&settings.wire.protocols)
+                    .ok_or_else(|| shape_error("protocols: expected all or names of protocols"))?,
+            },
             alerts: dispatch::AlertPolicy {
                 is_on: settings.alerts.is_on,
                 failure_percent: whole(settings.alerts.failure_percent, "failurePercent")?,
