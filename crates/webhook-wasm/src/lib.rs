@@ -9,6 +9,7 @@ pub mod alerts;
 pub mod carry;
 pub mod claims;
 pub mod dispatcher;
+pub mod endpoint_health;
 mod error;
 pub mod events;
 pub mod health;
