@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { FUNCTIONS } from "./functions.mjs";
 import { endPostgres, postgresUrl } from "./gate-database.mjs";
 import { ROOT } from "./processes.mjs";
-import { brokersForTests, denoPath, pythonForReadme } from "./programs.mjs";
+import { brokersForTests, denoPath, pythonForTests } from "./programs.mjs";
 import { Report } from "./report.mjs";
 import { Failure, run } from "./say.mjs";
 import { installPackages, requireRust } from "./setup.mjs";
@@ -101,10 +101,14 @@ const PARTS = {
   async db(levels) {
     await needsCore();
     const url = await postgresUrl();
-    for (const level of levels) await denoTests([level], "db", { url, note: "PostgreSQL 17" });
+    const { python, reason } = await pythonForTests();
+    if (!python) report.skip("metrics read by Prometheus' Python client", reason);
+    const env = { TEST_PYTHON: python ?? "" };
+    for (const level of levels) await denoTests([level], "db", { url, env, note: "PostgreSQL 17" });
     if (existsSync(DEBIAN_POSTGRES_15)) {
       await denoTests(["newest"], "db", {
         url: await postgresUrl(DEBIAN_POSTGRES_15),
+        env,
         note: "PostgreSQL 15",
       });
     } else {
@@ -114,7 +118,7 @@ const PARTS = {
 
   async protocols(levels) {
     await needsCore();
-    const { python, reason } = await pythonForReadme();
+    const { python, reason } = await pythonForTests();
     if (!python) report.skip("the README's receiver for Python", reason);
     const brokers = await brokersForTests();
     for (const { part, reason } of brokers.missing) report.skip(`deliveries to ${part}`, reason);

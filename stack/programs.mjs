@@ -62,8 +62,8 @@ export async function reachableFor(user, bin) {
   return join(copy, "bin");
 }
 
-/** A Python with the package that the README's receiver needs. */
-export const pythonForReadme = () => pythonWith("python", "tests/requirements.txt");
+/** A Python with the packages that the README's receiver and the metrics' reader need. */
+export const pythonForTests = () => pythonWith("python", "tests/requirements.txt");
 
 /** Google's emulator for Pub/Sub, as Debian's package has it. */
 const PUBSUB_EMULATOR = "/usr/lib/google-cloud-sdk/platform/pubsub-emulator/lib";
