@@ -100,10 +100,12 @@ const PARTS = {
 
   async db(levels) {
     await needsCore();
-    const url = await postgresUrl();
     const { python, reason } = await pythonForTests();
-    if (!python) report.skip("metrics read by Prometheus' Python client", reason);
+    if (!python) {
+      report.skip("traces read by OpenTelemetry's own definitions, metrics by Prometheus' client", reason);
+    }
     const env = { TEST_PYTHON: python ?? "" };
+    const url = await postgresUrl();
     for (const level of levels) await denoTests([level], "db", { url, env, note: "PostgreSQL 17" });
     if (existsSync(DEBIAN_POSTGRES_15)) {
       await denoTests(["newest"], "db", {
@@ -119,7 +121,7 @@ const PARTS = {
   async protocols(levels) {
     await needsCore();
     const { python, reason } = await pythonForTests();
-    if (!python) report.skip("the README's receiver for Python", reason);
+    if (!python) report.skip("the README's receiver for Python, and Slack's own view of blocks", reason);
     const brokers = await brokersForTests();
     for (const { part, reason } of brokers.missing) report.skip(`deliveries to ${part}`, reason);
     await denoTests(levels, "protocols", {

@@ -62,7 +62,7 @@ export async function reachableFor(user, bin) {
   return join(copy, "bin");
 }
 
-/** A Python with the packages that the README's receiver and the metrics' reader need. */
+/** A Python with what the README's receiver needs, and the official readers of traces, metrics and Slack's blocks. */
 export const pythonForTests = () => pythonWith("python", "tests/requirements.txt");
 
 /** Google's emulator for Pub/Sub, as Debian's package has it. */

@@ -25,6 +25,8 @@ export interface DrainOptions extends Recorder {
   timeBudgetMs: number;
   /** How long to wait for a delivery that becomes due when there is nothing else to do, in milliseconds. */
   retryWaitMs: number;
+  /** How often to look for new deliveries where there is nothing else to do, in milliseconds; null to end then. */
+  pollMs?: number | null;
   /** Called when an endpoint's breaker has opened or it was switched off. Never rejects. */
   onTrouble?: () => Promise<unknown>;
 }
@@ -146,7 +148,7 @@ export async function drain(options: DrainOptions): Promise<Drained> {
   /** For how long it is worth waiting with nothing under way; undefined where it is not. */
   const idleWaitMs = ({ waitMs, paceMs }: Idle): number | undefined => {
     const soon = waitMs !== null && waitMs <= retryWaitMs ? waitMs : Infinity;
-    const next = Math.min(soon, paceMs ?? Infinity);
+    const next = Math.min(soon, paceMs ?? Infinity, options.pollMs ?? Infinity);
     return now() + next < deadline ? next : undefined;
   };
 

@@ -19,3 +19,9 @@ export function logFailed(journal: Pick<Dispatcher, "takeFailed">, log: Log): vo
 export function logServed(journal: Pick<Dispatcher, "takeServed">, log: Log): void {
   for (const served of journal.takeServed(MOST_ENDPOINTS)) log("info", "endpoint_served", { ...served });
 }
+
+/** For whoever shows by itself what became of its attempts. */
+export function forgetAttempts(journal: Pick<Dispatcher, "takeFailed" | "takeServed">): void {
+  journal.takeFailed();
+  journal.takeServed(0);
+}

@@ -31,7 +31,8 @@ export function text(body: string, contentType: string, status = 200): Response 
 /** Pages of other origins may call: only for what a browser has a use for. No cookie is ever looked at. */
 const CORS = {
   "access-control-allow-origin": "*",
-  "access-control-allow-headers": "authorization, x-client-info, apikey, content-type",
+  "access-control-allow-headers":
+    "authorization, x-client-info, apikey, content-type, traceparent, tracestate, baggage",
 };
 
 /** As `guarded`, and browsers may call it from pages of any origin. */

@@ -14,6 +14,7 @@ import { connect, createStore, type Store } from "./store.ts";
 import { createAddressBook } from "./transport/addresses.ts";
 import { createHttpTransport } from "./transport/http.ts";
 import { createKafkaTransport } from "./transport/kafka.ts";
+import { createTracing, type Traced } from "./tracing.ts";
 
 export interface Runtime {
   settings: Settings;
@@ -31,6 +32,8 @@ export interface Runtime {
   /** Milliseconds since 1970. */
   now: () => number;
   newId: () => string;
+  /** Makes a handler whose runs are traced, where OpenTelemetry's variables say so. */
+  traced: Traced;
   /** Aborted when the platform is about to stop the isolate, for its CPU time, its memory or its wall clock. */
   stop: AbortSignal;
 }
@@ -64,6 +67,7 @@ export function createRuntime(functionName: string, variable: Variable = Deno.en
       send: createSend({ dispatcher, http: http.send, kafka: kafka.send, now: Date.now }),
     };
   };
+  const newId = () => crypto.randomUUID();
   let store: Store | undefined;
   return {
     settings,
@@ -77,7 +81,8 @@ export function createRuntime(functionName: string, variable: Variable = Deno.en
       kafka.close();
     },
     now: Date.now,
-    newId: () => crypto.randomUUID(),
+    newId,
+    traced: createTracing({ functionName, variable, log, newId }),
     stop: unloading(),
   };
 }

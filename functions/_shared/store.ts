@@ -22,25 +22,13 @@ import {
 } from "./core.ts";
 import { endpointFigures, healthFacts } from "./health_store.ts";
 import { claimedColumns, dueSince, failing, iso, msSince, pausedUntil, TEST_MARK } from "./store_rules.ts";
+import { testStatements } from "./store_tests.ts";
 
 export interface Remaining {
   /** All that is owed. */
   pending: number;
   /** What could be taken now. */
   due: number;
-}
-
-export interface TestTarget {
-  /** One endpoint by its id, switched off or not; without it all active ones that are subscribed to the event. */
-  endpointId?: string;
-  eventType: string;
-  /** JSON text. */
-  payload: string;
-}
-
-/** PostgreSQL cannot store a payload: a NUL, half a surrogate pair, a number beyond its range, too deep nesting. */
-export class PayloadError extends Error {
-  override name = "PayloadError";
 }
 
 /** A date that is on no calendar. */
@@ -84,9 +72,6 @@ export function connect(databaseUrl: string): Sql {
   });
 }
 
-/** SQLSTATE untranslatable_character, invalid_text_representation, numeric_value_out_of_range, statement_too_complex. */
-const UNSTORABLE = ["22P05", "22P02", "22003", "54001"];
-
 const DATETIME_FIELD_OVERFLOW = "22008";
 
 /** How many due rows a claim chooses from, as many of each endpoint as of any other. */
@@ -100,6 +85,8 @@ export function createStore(sql: Sql, settings: Settings) {
   const columns = claimedColumns(sql, settings);
 
   return {
+    ...testStatements(sql, columns),
+
     /** How the endpoints fare that are owed something. */
     async endpoints(): Promise<EndpointFacts[]> {
       return await sql<EndpointFacts[]>`
@@ -292,27 +279,6 @@ export function createStore(sql: Sql, settings: Settings) {
         select count(*)::integer as pending, (count(*) filter (where ${due} <= now()))::integer as due
         from public.webhook_deliveries d where d.status = 'pending'`;
       return row ?? { pending: 0, due: 0 };
-    },
-
-    /** Makes deliveries that are claimed already, so that no dispatcher takes them. */
-    async insertClaimed({ endpointId, eventType, payload }: TestTarget): Promise<ClaimedRow[]> {
-      const chosen = endpointId === undefined
-        ? sql`e.is_active and ${eventType} = any (e.events)`
-        : sql`e.id = ${endpointId}::uuid`;
-      const inserted = sql<ClaimedRow[]>`
-        with c as (
-          insert into public.webhook_deliveries
-            (webhook_config_id, event_type, payload, attempts, last_attempt_at)
-          select e.id, ${eventType}, ${payload}::text::jsonb, 1, now()
-          from public.webhook_configurations e where ${chosen}
-          returning *, payload::text as text
-        )
-        select ${columns}, true as is_active
-        from c join public.webhook_configurations e on e.id = c.webhook_config_id
-        order by e.created_at, e.id`;
-      return await inserted.catch((error) => {
-        throw UNSTORABLE.includes(error.code) ? new PayloadError(error.message) : error;
-      });
     },
 
     /**

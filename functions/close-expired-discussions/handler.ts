@@ -22,6 +22,10 @@ export interface CloseSummary {
 }
 
 export function createHandler(runtime: Runtime): Handler {
+  return runtime.traced(() => handlerOf(runtime));
+}
+
+function handlerOf(runtime: Runtime): Handler {
   const { settings, log } = runtime;
   return guarded(["POST"], log, async (request) => {
     if (!runtime.isAuthorized(request)) throw unauthorized();

@@ -1,18 +1,15 @@
 /**
  * `POST /functions/v1/test-webhook`: sends a test event through the code that the dispatcher runs, and shows what
- * was sent and what came back.
+ * was sent and what came back; in a dry run, what would be sent.
  *
  * @module
  */
 
 import {
-  type BatchOutcome,
   type ClaimedRow,
-  headerFields,
-  type HttpRequest,
-  type KafkaRequest,
+  type Dispatcher,
   readTestRequest,
-  type RowUpdate,
+  seenThrough,
   type TestRequest,
 } from "../_shared/core.ts";
 import {
@@ -24,77 +21,163 @@ import {
   textOf,
   unauthorized,
 } from "../_shared/respond.ts";
+import { forgetAttempts } from "../_shared/journal.ts";
 import type { Runtime } from "../_shared/runtime.ts";
-import { PayloadError } from "../_shared/store.ts";
-import type { Sent as Exchange } from "../_shared/send.ts";
-
-/** What became of one test delivery. */
-export interface TestResult {
-  delivery_id: string;
-  endpoint_id: string | null;
-  status: RowUpdate["status"];
-  error: string | null;
-  /** Null where the delivery could not be sent. */
-  request: ShownRequest | null;
-  /** Null where nothing was sent or no answer came. `body` is cut. `status` is HTTP's, and null where there is none. */
-  response: { status: number | null; headers: Record<string, string>; body: string } | null;
-  duration_ms: number;
-}
-
-/** A request as it is shown: what it holds of credentials is left out. */
-export interface ShownRequest {
-  url: string;
-  /** `PRODUCE` for Kafka. */
-  method: string;
-  headers: [string, string][];
-  body: string;
-}
+import type { Store } from "../_shared/store.ts";
+import { PayloadError, type TestTarget } from "../_shared/store_tests.ts";
+import type { Parts, Run } from "../_shared/tracing.ts";
+import { planned, resultOf, type TestResult } from "./results.ts";
 
 export function createHandler(runtime: Runtime): Handler {
-  const { settings, log, now } = runtime;
   // A test is one attempt: it fails at once rather than later, when nobody looks. Only if this function dies under
   // it does the dispatcher finish it, as it does every delivery.
-  const { dispatcher, send } = runtime.dispatcherOf({ ...settings, maxAttempts: 1 });
-  return guardedForBrowsers(["POST"], log, async (request) => {
-    if (!runtime.isAuthorized(request)) throw unauthorized();
-    const test = testRequest(
-      await textOf(request, MOST_BODY_BYTES),
-      new Date(now()).toISOString(),
-      runtime.newId(),
-    );
-    const { eventType, payload, endpointId } = test;
-    const store = runtime.store();
-    const rows = await store.insertClaimed({ eventType, payload, ...(endpointId && { endpointId }) })
-      .catch((error) => {
-        throw error instanceof PayloadError ? unstorable() : error;
-      });
-    if (rows.length === 0) throw nobody(test);
+  const partsForTests = () => runtime.dispatcherOf({ ...runtime.settings, maxAttempts: 1 });
+  const parts = partsForTests();
+  return runtime.traced((run) => handlerOf(runtime, parts, partsForTests, run));
+}
 
-    const plan = dispatcher.plan(rows, now());
-    const sent = await Promise.all(plan.batches.map(async (batch) => {
-      const { endpointId, attempts } = batch;
-      return { endpointId, attempts, ...await send(batch, true) };
-    }));
+type SendingParts = Omit<Parts, "store">;
+
+function handlerOf(
+  runtime: Runtime,
+  parts: SendingParts,
+  partsForTests: () => SendingParts,
+  run: Run,
+): Handler {
+  const { log, now } = runtime;
+
+  const sendAll = async (rows: ClaimedRow[], test: TestRequest, to: Sending): Promise<TestResult[]> => {
+    const { dispatcher, send, store } = to;
+    const plan = dispatcher.planTest(rows, test.tamper, now());
+    const sent = await Promise.all(
+      plan.batches.map(async (batch) => ({ ...batch, ...await send(batch, true) })),
+    );
     runtime.closeConnections();
     const updates = [...plan.refused, ...dispatcher.settle(sent, now()).updates];
-    await store.record(updates);
+    forgetAttempts(dispatcher);
+    if (store) await store.record(updates);
+    const [isStored, isTampered] = [store !== undefined, test.tamper !== null];
+    return rows.map((row) => resultOf({ row, updates, sent, isStored, isTampered }));
+  };
 
-    const results = rows.map((row) => resultOf(row, updates, sent));
-    const delivered = updates.filter(({ disposition }) => disposition === "delivered").length;
-    log("info", "tested", { event_type: eventType, total: results.length, delivered });
-    return json({ event_type: eventType, total: results.length, delivered, deliveries: results });
+  const planAll = (rows: ClaimedRow[], { tamper }: TestRequest): TestResult[] => {
+    // One of its own: it knows of no token yet, and what it begins is never sent.
+    const own: Dispatcher = partsForTests().dispatcher;
+    try {
+      const plan = own.planTest(rows, tamper, now());
+      return rows.map((row) => planned({ row, plan, dispatcher: own, now, isTampered: tamper !== null }));
+    } finally {
+      own.free();
+    }
+  };
+
+  return guardedForBrowsers(["POST"], log, async (request) => {
+    if (!runtime.isAuthorized(request)) throw unauthorized();
+    const timestamp = new Date(now()).toISOString();
+    const body = await textOf(request, MOST_BODY_BYTES);
+    const traceparent = run.traceparent ?? request.headers.get("traceparent");
+    const test = testRequest(body, timestamp, runtime.newId(), traceparent);
+    const { eventType, dryRun, tamper } = test;
+    // A replay would send it as it should be, and as a failure it would stand in the table for a success.
+    const isStored = !dryRun && tamper === null && adHocOf(test) === null;
+    const sending: Sending = isStored ? run.traced({ ...parts, store: runtime.store() }) : parts;
+    const store = () => sending.store ?? runtime.store();
+    const rows = await rowsFor(test, { isStored, timestamp, id: runtime.newId, store });
+    const deliveries = dryRun ? planAll(rows, test) : await sendAll(rows, test, sending);
+
+    const delivered = deliveries.filter(({ status }) => status === "delivered").length;
+    const total = deliveries.length;
+    log("info", "tested", { event_type: eventType, total, delivered, dry_run: dryRun, tamper });
+    return json({
+      event_type: eventType,
+      total,
+      delivered,
+      ...(dryRun && { dry_run: true }),
+      ...(tamper !== null && { tamper, expected: seenThrough(), passed: allPassed(deliveries) }),
+      deliveries,
+    });
   });
 }
+
+/** `store` where there are rows to be written. */
+type Sending = SendingParts & Partial<Pick<Parts, "store">>;
 
 /** As much as a payload may have by default. */
 const MOST_BODY_BYTES = 1_048_576;
 
-function testRequest(body: string, timestamp: string, requestId: string): TestRequest {
+function testRequest(
+  body: string,
+  timestamp: string,
+  requestId: string,
+  traceparent: string | null,
+): TestRequest {
   try {
-    return readTestRequest(body, timestamp, requestId);
+    return readTestRequest(body, timestamp, requestId, traceparent);
   } catch (error) {
     throw badRequest(error as Error & { code: string });
   }
+}
+
+/** False where one receiver has not seen through it, null where it does not show of one. */
+function allPassed(deliveries: TestResult[]): boolean | null {
+  const passed = deliveries.map((delivery) => delivery.passed ?? null);
+  if (passed.includes(false)) return false;
+  return passed.includes(null) ? null : true;
+}
+
+function adHocOf({ receiver }: TestRequest): { url: string; secretKey: string | null } | null {
+  return typeof receiver === "object" && "adHoc" in receiver ? receiver.adHoc : null;
+}
+
+interface RowOptions {
+  isStored: boolean;
+  /** ISO 8601 */
+  timestamp: string;
+  id: () => string;
+  store: () => Pick<Store, "insertClaimed" | "draftClaimed" | "endpointsNamed">;
+}
+
+/** The deliveries of a test: one at least. An ad-hoc one needs no database. */
+async function rowsFor(test: TestRequest, options: RowOptions): Promise<ClaimedRow[]> {
+  const { eventType, payload, receiver } = test;
+  const adHoc = adHocOf(test);
+  if (adHoc) {
+    return [{
+      id: options.id(),
+      event_type: eventType,
+      payload,
+      attempt: 1,
+      created_at: options.timestamp,
+      endpoint_id: "",
+      url: adHoc.url,
+      secret_key: adHoc.secretKey,
+      is_active: true,
+    }];
+  }
+  const store = options.store();
+  const target: TestTarget = { eventType, payload };
+  if (typeof receiver === "object" && "id" in receiver) target.endpointId = receiver.id;
+  if (typeof receiver === "object" && "name" in receiver) {
+    target.endpointId = onlyOne(await store.endpointsNamed(receiver.name));
+  }
+  const rows = await (options.isStored ? store.insertClaimed(target) : store.draftClaimed(target))
+    .catch((error) => {
+      throw error instanceof PayloadError ? unstorable() : error;
+    });
+  if (rows.length === 0) throw nobody(target);
+  return rows;
+}
+
+function onlyOne(ids: string[]): string {
+  const [id] = ids;
+  if (id === undefined) throw unknownEndpoint("endpoint: there is none with this name");
+  if (ids.length === 1) return id;
+  const message = `endpoint: ${ids.length} have this name; name one by endpoint_id: ${ids.join(", ")}`;
+  throw new RequestError(404, "ambiguous_endpoint", message);
+}
+
+function unknownEndpoint(message: string): RequestError {
+  return new RequestError(404, "unknown_endpoint", message);
 }
 
 function unstorable(): RequestError {
@@ -104,50 +187,11 @@ function unstorable(): RequestError {
   return new RequestError(400, "invalid_event_data", message);
 }
 
-function nobody({ eventType, endpointId }: TestRequest): RequestError {
-  return endpointId === null
-    ? new RequestError(
-      404,
-      "no_subscriber",
-      `no active endpoint is subscribed to ${eventType}: subscribe one, or name one by endpoint_id`,
-    )
-    : new RequestError(404, "unknown_endpoint", "endpoint_id: there is no such endpoint");
-}
-
-interface Sent extends Exchange {
-  attempts: BatchOutcome["attempts"];
-}
-
-/** A row beside its update, which every row has, and its exchange, which refused rows have not. */
-function resultOf(row: ClaimedRow, updates: RowUpdate[], sent: Sent[]): TestResult {
-  const update = updates.find(({ id }) => id === row.id);
-  const own = sent.find(({ attempts }) => attempts.some(({ deliveryId }) => deliveryId === row.id));
-  if (!update) throw new Error(`delivery ${row.id} was neither sent nor refused`);
-  const isAnswered = update.response_status !== null || update.response_body !== null;
-  return {
-    delivery_id: row.id,
-    endpoint_id: row.endpoint_id,
-    status: update.status,
-    error: update.error_message,
-    request: own?.request ? shown(own.request) : null,
-    response: own && isAnswered
-      ? { status: update.response_status, headers: own.headers, body: update.response_body ?? "" }
-      : null,
-    duration_ms: own?.durationMs ?? 0,
-  };
-}
-
-function shown(request: HttpRequest | KafkaRequest): ShownRequest {
-  if ("head" in request) {
-    const { url, method, head, body } = request;
-    return { url, method, headers: headerFields(head).map(withoutSecrets), body };
-  }
-  const { brokers: [broker], topic, tls, records: [record] } = request;
-  const url = `${tls ? "kafkas" : "kafka"}://${broker?.host}:${broker?.port}/${topic}`;
-  return { url, method: "PRODUCE", headers: record?.headers ?? [], body: record?.value ?? "" };
-}
-
-/** Tokens and session tokens are nobody's business, and whoever has a signed request may repeat it. */
-function withoutSecrets([name, value]: [string, string]): [string, string] {
-  return /^(authorization|x-amz-security-token)$/i.test(name) ? [name, "(not shown)"] : [name, value];
+function nobody({ eventType, endpointId }: TestTarget): RequestError {
+  if (endpointId !== undefined) return unknownEndpoint("endpoint_id: there is no such endpoint");
+  return new RequestError(
+    404,
+    "no_subscriber",
+    `no active endpoint is subscribed to ${eventType}: subscribe one, or name one by endpoint_id`,
+  );
 }

@@ -1,101 +1,57 @@
 /**
  * `POST /functions/v1/webhook-dispatcher`: puts failed deliveries back if it is asked to, delivers what is due and
- * says what it did.
+ * says what it did; or, asked to linger, answers at once and goes on.
  *
  * @module
  */
 
-import { raise } from "../_shared/alerts.ts";
-import { readReplay, type Replay } from "../_shared/core.ts";
-import { drain, type Drained } from "../_shared/drain.ts";
-import { logServed } from "../_shared/journal.ts";
+import { inBackground } from "../_shared/background.ts";
+import { type Call, readCall, type Replay } from "../_shared/core.ts";
 import { badRequest, guarded, type Handler, json, textOf, unauthorized } from "../_shared/respond.ts";
 import type { Runtime } from "../_shared/runtime.ts";
 import { type Replayed, TimeError } from "../_shared/store.ts";
-
-/** The answer: `processed`, `failed` and `total` as callers know them, and what is left. */
-export interface DispatchSummary {
-  /** Deliveries that a receiver took in this run. */
-  processed: number;
-  /** Attempts that failed: `retrying` and `exhausted` together. */
-  failed: number;
-  /** All attempts of this run. */
-  total: number;
-  /** Failed attempts whose delivery waits for the next one. */
-  retrying: number;
-  /** Deliveries that failed for good. */
-  exhausted: number;
-  /** Deliveries that are still pending, those that wait for their next attempt included. */
-  remaining: number;
-  /** Those of them that could be taken now: call again if it is not zero. */
-  due: number;
-  duration_ms: number;
-  /** What became of the replay that was asked for. */
-  replay?: ReplaySummary;
-}
+import { createDispatch, type DispatchSummary, summaryOfNothing } from "./dispatch.ts";
+import { linger } from "./linger.ts";
 
 export type ReplaySummary = Omit<Replayed, "endpoints"> & { dry_run: boolean };
 
-export function createHandler(runtime: Runtime): Handler {
-  const { settings, log, dispatcher, send, now, stop } = runtime;
-  const { concurrency, timeBudgetMs, retryWaitMs } = settings;
-  // The lease of a row that has been answered lasts at least so long still.
-  const patienceMs = settings.leaseMs - settings.requestTimeoutMs;
-  return guarded(["POST"], log, async (request) => {
-    if (!runtime.isAuthorized(request)) throw unauthorized();
-    const replay = replayIn(await textOf(request, MOST_BODY_BYTES));
-    const start = now();
-    const store = runtime.store();
-    const replayed = replay && await putBack(runtime, replay);
-    const options = { concurrency, retryWaitMs, patienceMs, stop };
-    const onTrouble = () => raise({ store, log }, "endpoints");
-    const deliver = (timeBudgetMs: number) =>
-      drain({ store, dispatcher, send, now, log, onTrouble, timeBudgetMs, ...options });
-    const deliverAll = async () => {
-      const drained = await deliver(timeBudgetMs);
-      // What is the matter shows when the run is over, and is said at once.
-      const alerts = stop.aborted ? 0 : await raise({ store, log }, "all");
-      return alerts > 0 ? sumOf(drained, await deliver(ALERTS_MS)) : drained;
-    };
-    const drained = replay?.dryRun ? NOTHING : await deliverAll().finally(runtime.closeConnections);
-    logServed(dispatcher, log);
-    const { pending, due } = await store.remaining();
-    const { delivered, retrying, exhausted } = drained;
-    const summary = {
-      processed: delivered,
-      failed: retrying + exhausted,
-      total: delivered + retrying + exhausted,
-      retrying,
-      exhausted,
-      remaining: pending,
-      due,
-      duration_ms: now() - start,
-    } satisfies DispatchSummary;
-    log("info", "dispatched", summary);
-    return json({ ...summary, ...(replayed && { replay: replayed }) });
-  });
+/** The answer to a call that delivers. */
+export type DispatchAnswer = DispatchSummary & { replay?: ReplaySummary };
+
+/** The answer, with status 202, to a call that lingers. */
+export interface LingerAnswer {
+  lingering: true;
+  /** For how long it looks for due deliveries, in seconds. */
+  linger_s: number;
+  replay?: ReplaySummary;
 }
 
-const NOTHING: Drained = { delivered: 0, retrying: 0, exhausted: 0, superseded: 0 };
-
-/** For how long a run goes on for the sake of its alerts, in milliseconds. */
-const ALERTS_MS = 2_000;
-
-function sumOf(one: Drained, other: Drained): Drained {
-  return {
-    delivered: one.delivered + other.delivered,
-    retrying: one.retrying + other.retrying,
-    exhausted: one.exhausted + other.exhausted,
-    superseded: one.superseded + other.superseded,
-  };
+export function createHandler(runtime: Runtime): Handler {
+  const dispatch = createDispatch(runtime);
+  const { timeBudgetMs } = runtime.settings;
+  return runtime.traced((run) =>
+    guarded(["POST"], runtime.log, async (request) => {
+      if (!runtime.isAuthorized(request)) throw unauthorized();
+      const { replay, lingerMs } = callIn(await textOf(request, MOST_BODY_BYTES));
+      const replayed = replay && { replay: await putBack(runtime, replay) };
+      if (lingerMs !== null) {
+        inBackground(linger(runtime, dispatch, request, lingerMs));
+        return json({ lingering: true, linger_s: lingerMs / 1_000, ...replayed } satisfies LingerAnswer, 202);
+      }
+      const summary = replay?.dryRun
+        ? await summaryOfNothing(runtime)
+        : await dispatch(run, { timeBudgetMs, pollMs: null });
+      return json({ ...summary, ...replayed } satisfies DispatchAnswer);
+    })
+  );
 }
 
 /** A replay of 10,000 ids has 400 KB. */
 const MOST_BODY_BYTES = 1_000_000;
 
-function replayIn(body: string): Replay | undefined {
+function callIn(body: string): Call {
   try {
-    return readReplay(body);
+    return readCall(body);
   } catch (error) {
     throw badRequest(error as Error & { code: string });
   }

@@ -67,6 +67,9 @@ fn trimmed(text: &str) -> &str {
 fn trace(text: &str, envelope: &Envelope) {
     let trace_id = envelope.trace_id.to_string();
     assert_eq!(TraceId::parse(&trace_id), Some(envelope.trace_id), "{text:?} gives the trace {trace_id:?}");
+    if let Some(parent) = envelope.parent {
+        assert_eq!(parent.trace_id, envelope.trace_id, "{text:?} comes of another trace");
+    }
 }
 
 /// An object keeps every byte but the nulls of our two names, and has both keys in the end.
@@ -135,7 +138,7 @@ fn anything_else(text: &str, envelope: &Envelope) {
 fn tested(body: &str) {
     match TestRequest::parse(body) {
         Ok(request) => {
-            let text = request.envelope(CREATED_AT, "r");
+            let text = request.envelope(CREATED_AT, "r", None);
             let keys = pairs(&text);
             let names: Vec<&str> = keys.0.iter().map(|(key, _)| key.as_str()).collect();
             let expected = ["event", "timestamp", "actor_user_id", "request_id", "test", "data"];

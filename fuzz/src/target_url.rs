@@ -1,8 +1,8 @@
 //! Target URLs: what [`webhook_protocol::Target::parse`] promises.
 
 use webhook_protocol::{
-    CredentialsName, HttpTarget, KafkaCompression, KafkaTarget, KeyBy, LambdaTarget, NativeUrlParser,
-    Protocol, PubSubTarget, SqsQueue, SqsTarget, Target, TargetError,
+    CredentialsName, Dialect, HttpTarget, KafkaCompression, KafkaTarget, KeyBy, LambdaTarget, MailTarget,
+    NativeUrlParser, Protocol, PubSubTarget, SqsQueue, SqsTarget, Target, TargetError,
 };
 
 use crate::{assert_showable, text, unprintable};
@@ -27,14 +27,16 @@ fn parse(text: &str) -> Result<Target, TargetError> {
 
 fn accepted(text: &str, target: &Target) {
     assert_eq!(Protocol::from_url(text), Ok(target.protocol()), "{text:?}");
-    let (scheme, _) = text.trim().split_once("://").unwrap_or_else(|| panic!("{text:?} has no scheme"));
+    let (scheme, rest) = text.trim().split_once(':').unwrap_or_else(|| panic!("{text:?} has no scheme"));
     let scheme = scheme.to_ascii_lowercase();
+    assert!(scheme == "mailto" || rest.starts_with("//"), "{text:?} has no // behind its scheme");
     let of_scheme = match scheme.as_str() {
         "http" | "https" => Protocol::Http,
         "sqs" => Protocol::Sqs,
         "pubsub" => Protocol::PubSub,
         "kafka" | "kafkas" => Protocol::Kafka,
         "lambda" => Protocol::Lambda,
+        "mailto" => Protocol::Mail,
         _ => panic!("{text:?} is none of our schemes"),
     };
     assert_eq!(target.protocol(), of_scheme, "{text:?}");
@@ -44,6 +46,7 @@ fn accepted(text: &str, target: &Target) {
         Target::PubSub(target) => pubsub(text, target),
         Target::Kafka(target) => kafka(text, target),
         Target::Lambda(target) => lambda(text, target),
+        Target::Mail(target) => mail(text, target),
     }
 }
 
@@ -61,7 +64,41 @@ fn http(text: &str, scheme: &str, target: &HttpTarget) {
     assert!(url.username().is_empty() && url.password().is_none(), "credentials in {href:?}");
     assert!(url.has_host() && url.fragment().is_none(), "{text:?} gives {href:?}");
     // What is stored or shown as normalised is called as it is.
-    assert_eq!(parse(href), Ok(Target::Http(target.clone())), "{text:?} is not normalised by one pass");
+    let format = match target.dialect {
+        Dialect::Plain => "plain",
+        Dialect::Slack => "slack",
+        Dialect::Discord => "discord",
+        Dialect::Teams => "teams",
+    };
+    let again = parse(&format!("{href}#format={format}"));
+    assert_eq!(again, Ok(Target::Http(target.clone())), "{text:?} is not normalised by one pass");
+    if !text.contains("format=") {
+        assert_eq!(parse(href), again, "{text:?} is a chat by more than its host and path");
+        assert!(target.tls || target.dialect == Dialect::Plain, "{text:?} is a chat without TLS");
+    }
+}
+
+fn mail(text: &str, target: &MailTarget) {
+    let MailTarget { recipients, from, .. } = target;
+    assert!((1..=50).contains(&recipients.len()), "{text:?} gives {} recipients", recipients.len());
+    for address in recipients {
+        // What stands in a header must not begin another one, nor a second address.
+        let (local, domain) = address.split_once('@').unwrap_or_else(|| panic!("{text:?} gives {address:?}"));
+        assert!(
+            address.len() <= 254 && !local.is_empty() && domain.contains('.'),
+            "{text:?} gives {address:?}"
+        );
+        assert!(is_of(address, |c| c.is_ascii_graphic() && !"<>(),;:\"\\[]".contains(c)), "{address:?}");
+    }
+    if let Some(from) = from {
+        assert!(!from.contains(unprintable) && from.matches('@').count() == 1, "{text:?} gives {from:?}");
+    }
+    let encoded = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    let mut options = vec![credentials(&target.credentials)];
+    options.extend(from.as_ref().map(|from| format!("from={}", encoded(from))));
+    let recipients: Vec<String> = recipients.iter().map(|address| encoded(address)).collect();
+    let url = format!("mailto:{}?{}", recipients.join(","), options.join("&"));
+    written_again(text, &Target::Mail(target.clone()), &url);
 }
 
 fn sqs(text: &str, target: &SqsTarget) {
@@ -223,6 +260,9 @@ fn refused(text: &str, error: &TargetError) {
         }
         TargetError::Credentials => assert!(text.contains('@'), "{text:?} holds no credentials"),
         TargetError::Fragment => assert!(text.contains('#'), "{text:?} has no fragment"),
+        TargetError::Invalid { part: "option format", .. } => {
+            assert!(text.contains("format="), "{text:?} names no format");
+        }
         _ => {
             assert!(Protocol::from_url(text).is_ok_and(|known| known != Protocol::Http), "{text:?}: {error}")
         }

@@ -45,7 +45,7 @@ fn run(target: &str, property: Property) -> usize {
 
 #[test]
 fn the_seeds_of_target_url_hold() {
-    assert_eq!(run("target_url", webhook_fuzz::target_url), 116);
+    assert_eq!(run("target_url", webhook_fuzz::target_url), 132);
 }
 
 #[test]
@@ -55,5 +55,5 @@ fn the_seeds_of_retry_after_hold() {
 
 #[test]
 fn the_seeds_of_envelope_hold() {
-    assert_eq!(run("envelope", webhook_fuzz::envelope), 74);
+    assert_eq!(run("envelope", webhook_fuzz::envelope), 79);
 }

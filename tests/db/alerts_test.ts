@@ -7,20 +7,9 @@ import { connect, createStore } from "../../functions/_shared/store.ts";
 import { createHandler as createDispatcher } from "../../functions/webhook-dispatcher/handler.ts";
 import { createHandler as createHealth } from "../../functions/webhook-health/handler.ts";
 import { age, databaseTest, insertEndpoint, type TestDatabase } from "../support/database.ts";
-import { type Receiver, withReceiver } from "../support/receiver.ts";
+import { type AlertData, withListeners } from "../support/listeners.ts";
+import { withReceiver } from "../support/receiver.ts";
 import { post, SECRET_KEY, testRuntime, withOwnConnection } from "../support/runtime.ts";
-
-interface Data {
-  cause: string;
-  state: string;
-  severity: string;
-  endpoint: { id: string; name: string } | null;
-  title: string;
-  summary: string;
-  action: string;
-  figures: Record<string, number>;
-  since: string;
-}
 
 interface Columns {
   status: string;
@@ -46,37 +35,16 @@ async function dispatch(database: TestDatabase, variables: Record<string, string
   return await answer.json();
 }
 
-async function health(database: TestDatabase, method = "GET"): Promise<number> {
+async function health(
+  database: TestDatabase,
+  variables: Record<string, string> = {},
+  method = "GET",
+): Promise<number> {
   const request = new Request("http://localhost/webhook-health", { method });
-  return (await createHealth(testRuntime(database))(request)).status;
+  return (await createHealth(testRuntime(database, variables))(request)).status;
 }
 
-/** What alerts the receiver has got since the last time. */
-function heard(receiver: Receiver): Data[] {
-  return receiver.received.splice(0).map(({ text }) => {
-    const envelope = JSON.parse(text);
-    assert.equal(envelope.event, "webhook.alert");
-    assert.match(envelope.timestamp, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
-    assert.deepEqual(
-      Object.keys(envelope).sort(),
-      ["actor_user_id", "data", "event", "idempotency_key", "request_id", "timestamp", "trace_id"],
-    );
-    return envelope.data;
-  });
-}
-
-const told = (alerts: Data[]) => alerts.map(({ cause, state }) => `${cause} ${state}`);
-
-/** Somebody who listens to alerts, at a receiver that takes everything. */
-async function withListener(
-  { sql }: TestDatabase,
-  body: (receiver: Receiver) => Promise<void>,
-): Promise<void> {
-  await withReceiver(undefined, async (receiver) => {
-    await insertEndpoint(sql, { name: "on call", url: receiver.url, events: [alertEvent()] });
-    await body(receiver);
-  });
-}
+const told = (alerts: AlertData[]) => alerts.map(({ cause, state }) => `${cause} ${state}`);
 
 /** Lets so much time pass for the alerts. */
 async function later(sql: postgres.Sql, interval: string): Promise<void> {
@@ -88,18 +56,18 @@ async function later(sql: postgres.Sql, interval: string): Promise<void> {
 databaseTest(
   "more than half of the last hour's deliveries failed, until they do no more",
   async (database) => {
-    await withListener(database, async (receiver) => {
+    await withListeners(database, async ({ variables, heard }) => {
       const { sql } = database;
       const endpoint = await insertEndpoint(sql, { url: "https://a.example/" });
       await insert(sql, endpoint, { status: "delivered", count: 5 });
       await insert(sql, endpoint, { status: "failed", count: 5, error: "not sent: gone" });
-      await dispatch(database);
-      assert.deepEqual(heard(receiver), []);
+      await dispatch(database, variables);
+      assert.deepEqual(heard(), []);
 
       await insert(sql, endpoint, { status: "failed", error: "not sent: gone" });
       // What is raised is delivered by the same call.
-      assert.equal((await dispatch(database)).processed, 1);
-      const [alert] = heard(receiver);
+      assert.equal((await dispatch(database, variables)).processed, 3);
+      const [alert] = heard();
       assert.deepEqual([alert?.cause, alert?.state, alert?.endpoint], ["failure_rate", "firing", null]);
       assert.deepEqual(alert?.figures, {
         failed: 6,
@@ -109,47 +77,47 @@ databaseTest(
       });
 
       // It is open: an hour passes before it is said again.
-      await dispatch(database);
+      await dispatch(database, variables);
       await later(sql, "59 minutes");
-      await dispatch(database);
-      assert.deepEqual(heard(receiver), []);
+      await dispatch(database, variables);
+      assert.deepEqual(heard(), []);
       await later(sql, "1 minute");
-      await dispatch(database);
-      const [reminder] = heard(receiver);
+      await dispatch(database, variables);
+      const [reminder] = heard();
       assert.deepEqual([reminder?.state, reminder?.since], ["reminder", alert?.since]);
 
       await insert(sql, endpoint, { status: "delivered", count: 20 });
-      await dispatch(database);
-      const [resolved] = heard(receiver);
+      await dispatch(database, variables);
+      const [resolved] = heard();
       assert.deepEqual([resolved?.state, resolved?.since], ["resolved", alert?.since]);
       assert.deepEqual(resolved?.figures, { failed: 6, finished: 31 });
-      await dispatch(database);
-      assert.deepEqual(heard(receiver), []);
+      await dispatch(database, variables);
+      assert.deepEqual(heard(), []);
     });
   },
 );
 
 databaseTest("more than a hundred are pending when a run is over", async (database) => {
-  await withListener(database, async (receiver) => {
+  await withListeners(database, async ({ variables, heard }) => {
     const { sql } = database;
     const endpoint = await insertEndpoint(sql, { url: "https://a.example/" });
     const error = "not sent: no key; attempt 1 of 9, next in 9000 s";
     await insert(sql, endpoint, { status: "pending", count: 100, error });
-    await dispatch(database);
-    assert.deepEqual(heard(receiver), []);
+    await dispatch(database, variables);
+    assert.deepEqual(heard(), []);
     await insert(sql, endpoint, { status: "pending", error });
-    await dispatch(database);
-    const [alert] = heard(receiver);
+    await dispatch(database, variables);
+    const [alert] = heard();
     assert.deepEqual([alert?.cause, alert?.state], ["pending", "firing"]);
     assert.deepEqual(alert?.figures, { pending: 101, threshold: 100 });
     await sql`update public.webhook_deliveries set status = 'delivered' where event_type <> 'webhook.alert'`;
-    await dispatch(database);
-    assert.deepEqual(told(heard(receiver)), ["pending resolved"]);
+    await dispatch(database, variables);
+    assert.deepEqual(told(heard()), ["pending resolved"]);
   });
 });
 
 databaseTest("a threshold is the environment's", async (database) => {
-  await withListener(database, async (receiver) => {
+  await withListeners(database, async ({ variables, heard }) => {
     const { sql } = database;
     const endpoint = await insertEndpoint(sql, { url: "https://a.example/" });
     await insert(sql, endpoint, {
@@ -157,29 +125,29 @@ databaseTest("a threshold is the environment's", async (database) => {
       count: 3,
       error: "not sent: no key; attempt 1 of 9, next in 9000 s",
     });
-    const dispatchWith = (variables: Record<string, string>) =>
+    const dispatchWith = (thresholds: Record<string, string>) =>
       withOwnConnection(database, async (runtime) => {
         assert.equal((await createDispatcher(runtime)(post())).status, 200);
-      }, variables);
+      }, { ...variables, ...thresholds });
     await dispatchWith({ WEBHOOK_ALERTS: "off", WEBHOOK_ALERT_PENDING: "2" });
-    assert.deepEqual(heard(receiver), []);
+    assert.deepEqual(heard(), []);
     await dispatchWith({ WEBHOOK_ALERT_PENDING: "2" });
-    assert.deepEqual(heard(receiver).map(({ figures }) => figures), [{ pending: 3, threshold: 2 }]);
+    assert.deepEqual(heard().map(({ figures }) => figures), [{ pending: 3, threshold: 2 }]);
   });
 });
 
 databaseTest(
   "a breaker that opens is said within the same run, and its end by the run that ends it",
   async (database) => {
-    await withListener(database, async (receiver) => {
+    await withListeners(database, async ({ variables, heard }) => {
       const { sql } = database;
       let status = 500;
       await withReceiver(() => new Response("", { status }), async (shop) => {
         const id = await insertEndpoint(sql, { name: "shop", url: shop.url });
         await insert(sql, id, { status: "pending", attempts: 0, count: 5 });
-        const summary = await dispatch(database);
+        const summary = await dispatch(database, variables);
         assert.equal(summary.retrying, 5);
-        const [alert, ...more] = heard(receiver);
+        const [alert, ...more] = heard();
         assert.deepEqual(more, []);
         assert.deepEqual([alert?.cause, alert?.state, alert?.severity], [
           "circuit_breaker",
@@ -191,8 +159,8 @@ databaseTest(
 
         status = 200;
         await age(sql, "6 minutes");
-        await dispatch(database);
-        const ended = heard(receiver);
+        await dispatch(database, variables);
+        const ended = heard();
         assert.deepEqual(told(ended), ["circuit_breaker resolved"]);
         assert.deepEqual(ended[0]?.endpoint, { id, name: "shop" });
       });
@@ -203,25 +171,25 @@ databaseTest(
 databaseTest(
   "an endpoint that answers 410 is said to be switched off, until it is switched on",
   async (database) => {
-    await withListener(database, async (receiver) => {
+    await withListeners(database, async ({ variables, heard }) => {
       const { sql } = database;
       await withReceiver(() => new Response("", { status: 410 }), async (shop) => {
         const id = await insertEndpoint(sql, { name: "shop", url: shop.url });
         await insert(sql, id, { status: "pending", attempts: 0 });
-        await dispatch(database);
-        const [alert, ...more] = heard(receiver);
+        await dispatch(database, variables);
+        const [alert, ...more] = heard();
         assert.deepEqual(more, []);
         assert.deepEqual([alert?.cause, alert?.endpoint], ["endpoint_switched_off", { id, name: "shop" }]);
         // The failure is old by now, and the endpoint is off still: it is reminded of, and not resolved.
         await sql`update public.webhook_deliveries set last_attempt_at = last_attempt_at - interval '2 hours'`;
-        await dispatch(database);
-        assert.deepEqual(heard(receiver), []);
+        await dispatch(database, variables);
+        assert.deepEqual(heard(), []);
         await later(sql, "1 hour");
-        await dispatch(database);
-        assert.deepEqual(told(heard(receiver)), ["endpoint_switched_off reminder"]);
+        await dispatch(database, variables);
+        assert.deepEqual(told(heard()), ["endpoint_switched_off reminder"]);
         await sql`update public.webhook_configurations set is_active = true where id = ${id}`;
-        await dispatch(database);
-        assert.deepEqual(told(heard(receiver)), ["endpoint_switched_off resolved"]);
+        await dispatch(database, variables);
+        assert.deepEqual(told(heard()), ["endpoint_switched_off resolved"]);
       });
     });
   },
@@ -230,29 +198,29 @@ databaseTest(
 databaseTest(
   "whoever asks for health notices a dispatcher that does not run, and says so",
   async (database) => {
-    await withListener(database, async (receiver) => {
+    await withListeners(database, async ({ variables, heard }) => {
       const { sql } = database;
       await withReceiver(undefined, async (shop) => {
         const id = await insertEndpoint(sql, { name: "shop", url: shop.url });
         await insert(sql, id, { status: "pending", attempts: 0, ago: "4 minutes" });
-        assert.equal(await health(database), 200);
-        assert.deepEqual(heard(receiver), []);
+        assert.equal(await health(database, variables), 200);
+        assert.deepEqual(heard(), []);
         await sql`update public.webhook_deliveries set created_at = now() - interval '6 minutes'`;
-        assert.equal(await health(database, "HEAD"), 503);
-        const [alert] = heard(receiver);
+        assert.equal(await health(database, variables, "HEAD"), 503);
+        const [alert] = heard();
         assert.deepEqual([alert?.cause, alert?.state], ["dispatcher_not_running", "firing"]);
         assert.equal(alert?.figures.threshold_s, 300);
         // An alert that was sent is no sign of life, and it is open.
-        assert.equal(await health(database), 503);
-        assert.deepEqual(heard(receiver), []);
+        assert.equal(await health(database, variables), 503);
+        assert.deepEqual(heard(), []);
         const [delivery] = await sql`
         select status, attempts from public.webhook_deliveries where event_type = 'webhook.alert'`;
         assert.deepEqual(delivery, { status: "delivered", attempts: 1 });
         assert.equal(shop.received.length, 0);
 
-        assert.equal((await dispatch(database)).processed, 2);
-        assert.deepEqual(told(heard(receiver)), ["dispatcher_not_running resolved"]);
-        assert.equal(await health(database), 200);
+        assert.equal((await dispatch(database, variables)).processed, 4);
+        assert.deepEqual(told(heard()), ["dispatcher_not_running resolved"]);
+        assert.equal(await health(database, variables), 200);
       });
     });
   },
@@ -304,7 +272,7 @@ databaseTest("alerts that fail raise no alert and make nothing unhealthy", async
 });
 
 databaseTest("two isolates that cross a threshold at once send one alert", async (database) => {
-  await withListener(database, async (receiver) => {
+  await withListeners(database, async ({ variables, heard }) => {
     const { sql } = database;
     const endpoint = await insertEndpoint(sql, { url: "https://a.example/" });
     await insert(sql, endpoint, {
@@ -326,8 +294,8 @@ databaseTest("two isolates that cross a threshold at once send one alert", async
     } finally {
       await Promise.all(isolates.map((own) => own.end()));
     }
-    await dispatch(database);
-    assert.deepEqual(told(heard(receiver)).sort(), ["pending firing", "pending resolved"]);
+    await dispatch(database, variables);
+    assert.deepEqual(told(heard()).sort(), ["pending firing", "pending resolved"]);
   });
 });
 
@@ -354,8 +322,8 @@ databaseTest("all who listen hear it, and a test of an alert is none", async (da
       error: "not sent: no key; attempt 1 of 9, next in 9000 s",
     });
     await dispatch(database);
-    const ids = receiver.received.map(({ text }) => JSON.parse(text).request_id);
-    assert.deepEqual([ids.length, new Set(ids).size], [2, 1]);
-    assert.deepEqual(told(heard(receiver)), ["pending firing", "pending firing"]);
+    const envelopes = receiver.received.map(({ text }) => JSON.parse(text));
+    assert.deepEqual(told(envelopes.map(({ data }) => data)), ["pending firing", "pending firing"]);
+    assert.equal(new Set(envelopes.map(({ request_id }) => request_id)).size, 1);
   });
 });

@@ -236,6 +236,18 @@ databaseTest("answers of every kind fit the schema, and what does not is found",
   for (const [what, answer] of Object.entries(wrong)) assert.equal(fits(answer), false, what);
 });
 
+Deno.test("the schema knows every protocol that a target URL has", async () => {
+  const targets: { protocol?: string }[] = JSON.parse(
+    await Deno.readTextFile(new URL("../vectors/targets.json", import.meta.url)),
+  );
+  const protocols = new Set(targets.flatMap(({ protocol }) => protocol ?? []));
+  assert(protocols.size >= 6);
+  assert.deepEqual(
+    [...protocols, "unknown"].sort(),
+    [...schema.$defs.endpoint.properties.protocol.enum].sort(),
+  );
+});
+
 databaseTest("callers without a key share what was read within five seconds", async (database) => {
   let [queries, now] = [0, 1_000_000];
   const store = {

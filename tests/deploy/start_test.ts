@@ -66,6 +66,51 @@ Deno.test("after it was killed, the next start cleans up and delivers", async ()
   assertFree(ports);
 });
 
+Deno.test("npm run emit finds the stack that is up, and says so when none is", async () => {
+  const ports = [closedPort(), closedPort(), closedPort()];
+  const { says, child, shown } = start(ports);
+  await says("Up:");
+  // Where another start is up, that one has the name that emit looks for.
+  const [, file] = /addresses and keys: (.*?);/.exec(shown()) ?? [];
+  const isFound = file === ".local/stack.json";
+  const { secret_key, api_url } = JSON.parse(await Deno.readTextFile(`${ROOT}${file}`));
+  const emit = async (...args: string[]) => {
+    const { code, stdout, stderr } = await new Deno.Command("npm", {
+      args: ["run", "--silent", "emit", "--", ...args],
+      cwd: ROOT,
+      env: {
+        SUPABASE_SECRET_KEY: isFound ? "" : secret_key,
+        SUPABASE_SERVICE_ROLE_KEY: "",
+        SUPABASE_URL: "",
+      },
+    }).output();
+    const [out, said] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    assert(!`${out}${said}`.includes(secret_key), "the key shows");
+    return { code, out: out!, said: said! };
+  };
+  const at = isFound ? [] : ["--url", `${api_url}/functions/v1`];
+  const sent = await emit(
+    "user.flagged_comment",
+    "--endpoint",
+    "local receiver",
+    "--set",
+    "reason=tested",
+    ...at,
+  );
+  assert.equal(sent.code, 0, sent.said);
+  assert.match(sent.out, /^answer +200 \{"received":true\}$/m);
+  assert.match(sent.out, /"reason": "tested"/);
+  const checked = await emit("webhook.test", "--endpoint", "local receiver", "--tamper", "signature", ...at);
+  assert.equal(checked.code, 0, checked.out);
+  assert.match(checked.out, /^answer +401 .*No matching signature found/m);
+  child.kill("SIGTERM");
+  assert.equal((await child.status).code, 0, shown());
+  if (!isFound) return;
+  const none = await emit("webhook.test");
+  assert.deepEqual([none.code, none.out], [1, ""]);
+  assert.match(none.said, /^error: no local stack is up: npm start starts one; or set SUPABASE_URL/);
+});
+
 Deno.test("a port in use is one clear line", async () => {
   const ports = [closedPort(), closedPort(), closedPort()];
   const holder = Deno.listen({ port: ports[1]!, hostname: "127.0.0.1" });

@@ -153,6 +153,23 @@ if (haveParts("sqs", "pubsub", "noida")) {
           if (shown) assert.equal(Object.fromEntries(request.headers)[shown], "(not shown)");
           else assert.equal(request.method, "PRODUCE");
         }
+        // So do receivers that are no endpoints, and what is wrong on purpose, of which a broker knows nothing.
+        const before = (await deliveries(database.sql)).length;
+        for (const [name, url] of Object.entries(urlsOf(parts, receiver.url))) {
+          for (const tamper of [undefined, "signature"]) {
+            const body = { url, secret: SECRET, ...(tamper && { tamper }) };
+            const answer = await (await createTestHandler(runtime)(post(body))).json();
+            const [{ status, stored, passed }] = answer.deliveries;
+            // Somebody's receiver that answers 200 whatever it gets has not seen through it.
+            const expected = tamper === undefined ? undefined : name === "http" ? false : null;
+            assert.deepEqual(
+              [status, stored, passed],
+              ["delivered", false, expected],
+              JSON.stringify(answer),
+            );
+          }
+        }
+        assert.equal((await deliveries(database.sql)).length, before);
         // One event, one trace, five deliveries.
         assert.equal(new Set(seen.map(({ request_id }) => request_id)).size, 1);
         assert.equal(new Set(seen.map(({ trace_id }) => trace_id)).size, 1);

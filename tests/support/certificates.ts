@@ -7,13 +7,13 @@
 export interface Certificates {
   /** The authority's certificate. */
   ca: string;
-  /** A server's, for `localhost`, 127.0.0.1 and ::1. */
+  /** A server's, for `localhost`, 127.0.0.1, ::1 and the names that were asked for. */
   cert: string;
   key: string;
 }
 
 /** Undefined where there is no `openssl`. */
-export async function makeCertificates(): Promise<Certificates | undefined> {
+export async function makeCertificates(hosts: string[] = []): Promise<Certificates | undefined> {
   const folder = await Deno.makeTempDir();
   const file = (name: string) => `${folder}/${name}`;
   const openssl = async (...args: string[]) => {
@@ -27,7 +27,8 @@ export async function makeCertificates(): Promise<Certificates | undefined> {
     await openssl("req", "-x509", ...newKey, ...ca);
     const leaf = ["-keyout", file("leaf.key"), "-out", file("leaf.csr"), "-subj", "/CN=leaf"];
     await openssl("req", ...newKey, ...leaf);
-    await Deno.writeTextFile(file("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1");
+    const all = ["DNS:localhost", "IP:127.0.0.1", "IP:::1", ...hosts.map((host) => `DNS:${host}`)];
+    await Deno.writeTextFile(file("names"), `subjectAltName=${all.join(",")}`);
     const signed = ["-CA", file("ca.pem"), "-CAkey", file("ca.key"), "-CAcreateserial", "-days", "2"];
     const names = ["-extfile", file("names"), "-out", file("leaf.pem")];
     await openssl("x509", "-req", "-in", file("leaf.csr"), ...signed, ...names);

@@ -14,7 +14,7 @@ import {
   type RowUpdate,
 } from "../../functions/_shared/core.ts";
 import { createSend } from "../../functions/_shared/send.ts";
-import { createAddressBook } from "../../functions/_shared/transport/addresses.ts";
+import { createAddressBook, type Resolve } from "../../functions/_shared/transport/addresses.ts";
 import { createHttpTransport, type SendHttp } from "../../functions/_shared/transport/http.ts";
 import { createKafkaTransport } from "../../functions/_shared/transport/kafka.ts";
 import { claimed } from "./http.ts";
@@ -34,17 +34,21 @@ export interface DelivererOptions {
   now?: () => number;
   /** Changes what goes out over HTTP. */
   tamper?: (request: HttpRequest) => HttpRequest;
+  /** Where names lead. */
+  resolve?: Resolve;
+  /** Authorities that are trusted beside the system's, in PEM. */
+  caCerts?: string[];
 }
 
 /** Runs with a deliverer and closes its connections afterwards. */
 export async function withDeliverer(
-  { variables = {}, now = Date.now, tamper = (request) => request }: DelivererOptions,
+  { variables = {}, now = Date.now, tamper = (request) => request, resolve, caCerts = [] }: DelivererOptions,
   body: (deliverer: Deliverer) => Promise<void>,
 ): Promise<void> {
   const settings = testSettings();
   const policy = new AddressPolicy(settings.allowedAddresses);
-  const addresses = createAddressBook({ policy });
-  const http = createHttpTransport({ addresses });
+  const addresses = createAddressBook({ policy, ...(resolve && { resolve }) });
+  const http = createHttpTransport({ addresses, caCerts });
   const kafka = createKafkaTransport({ addresses });
   const requests: HttpRequest[] = [];
   const sendHttp: SendHttp = (request, ...rest) => {

@@ -14,6 +14,7 @@ export interface Received {
 
 export interface Receiver {
   url: string;
+  port: number;
   received: Received[];
   /** Resolves when this many requests have come in. */
   arrived: (count: number) => Promise<void>;
@@ -22,11 +23,18 @@ export interface Receiver {
 
 export type Answer = (request: Received, count: number) => Response | Promise<Response>;
 
-/** Starts a receiver; by default it answers 200. `count` counts the requests from 1. */
-export function startReceiver(answer: Answer = () => new Response("ok")): Receiver {
+/** A server's certificate and its key, in PEM. */
+export interface Identity {
+  cert: string;
+  key: string;
+}
+
+/** Starts a receiver; by default it answers 200. `count` counts the requests from 1. With an identity it speaks TLS. */
+export function startReceiver(answer: Answer = () => new Response("ok"), identity?: Identity): Receiver {
   const received: Received[] = [];
   const waiting: { count: number; resolve: () => void }[] = [];
-  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen: () => {} }, async (request) => {
+  const options = { port: 0, hostname: "127.0.0.1", onListen: () => {}, ...identity };
+  const server = Deno.serve(options, async (request) => {
     const body = new Uint8Array(await request.arrayBuffer());
     const { pathname, search } = new URL(request.url);
     const one: Received = {
@@ -42,7 +50,8 @@ export function startReceiver(answer: Answer = () => new Response("ok")): Receiv
     return await answer(one, count);
   });
   return {
-    url: `http://127.0.0.1:${server.addr.port}`,
+    url: `${identity ? "https" : "http"}://127.0.0.1:${server.addr.port}`,
+    port: server.addr.port,
     received,
     arrived: (count) =>
       new Promise((resolve) => received.length >= count ? resolve() : waiting.push({ count, resolve })),
@@ -56,8 +65,12 @@ export function traceOf({ headers }: Received): string | undefined {
 }
 
 /** Runs with a receiver and stops it afterwards. */
-export async function withReceiver(answer: Answer | undefined, body: (receiver: Receiver) => Promise<void>) {
-  const receiver = startReceiver(answer);
+export async function withReceiver(
+  answer: Answer | undefined,
+  body: (receiver: Receiver) => Promise<void>,
+  identity?: Identity,
+) {
+  const receiver = startReceiver(answer, identity);
   try {
     await body(receiver);
   } finally {

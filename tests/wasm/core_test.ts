@@ -94,7 +94,7 @@ Deno.test("the HMAC cases of RFC 4231 pass, and WebCrypto agrees", async () => {
 
 Deno.test("target URLs are judged as the vectors have it, by the runtime's own parser", async () => {
   const cases = await vectors<{ url: string; protocol?: string; error?: string }>("targets");
-  assert.equal(cases.length, 100);
+  assert.equal(cases.length, 178);
   for (const { url, protocol, error } of cases) {
     if (protocol !== undefined) {
       assert.equal(core.checkTargetUrl(url), protocol, url);
@@ -209,9 +209,10 @@ Deno.test("what the tables say of endpoints becomes an order to claim", () => {
   assert.equal(dispatcher.claimOrder(100, 1_000_000).paceMs, 100);
 });
 
-Deno.test("a replay is read from a body that has one", () => {
-  assert.equal(core.readReplay('{"name": "cron"}'), undefined);
-  assert.deepEqual(core.readReplay('{"replay": {"event_type": "order.paid"}}'), {
+Deno.test("what a call asks for is read from its body", () => {
+  assert.deepEqual(core.readCall('{"name": "cron"}'), { replay: null, lingerMs: null });
+  assert.equal(core.readCall('{"linger_s": 60}').lingerMs, 60_000);
+  assert.deepEqual(core.readCall('{"replay": {"event_type": "order.paid"}}').replay, {
     ids: null,
     endpointId: null,
     eventType: "order.paid",
@@ -242,6 +243,7 @@ Deno.test("settings come from variables, and wrong ones are named", () => {
     leaseMs: 60_000,
     timeBudgetMs: 50_000,
     retryWaitMs: 3_000,
+    lingerPollMs: 2_000,
     closeLookbackMs: 86_400_000,
     allowedAddresses: "",
     alerts: {
@@ -426,9 +428,122 @@ Deno.test("a test request becomes an envelope, numbers kept as they were written
     eventType: "user.joined_community",
     payload:
       '{"event":"user.joined_community","timestamp":"2026-01-29T10:00:00.000Z","actor_user_id":null,"request_id":"r","test":true,"data":{"n": 12345678901234567890, "d": 1.10}}',
-    endpointId: null,
+    receiver: "subscribers",
+    dryRun: false,
+    tamper: null,
   });
   assert.equal(core.readTestRequest("", "t", "r").eventType, "webhook.test");
+  const of = (receiver: string) =>
+    core.readTestRequest(`{${receiver}, "dry_run": true, "tamper": "body"}`, "", "");
+  const id = "0a6e3f6e-4f0e-4a58-9d2f-9a1b2c3d4e5f";
+  assert.deepEqual(of(`"endpoint_id": "${id}"`).receiver, { id });
+  assert.deepEqual(of('"endpoint": "n"').receiver, { name: "n" });
+  assert.deepEqual(of('"url": "u"').receiver, { adHoc: { url: "u", secretKey: null } });
+  const { receiver, dryRun, tamper } = of('"url": "u", "secret": "s"');
+  assert.deepEqual([receiver, dryRun, tamper], [{ adHoc: { url: "u", secretKey: "s" } }, true, "body"]);
+});
+
+Deno.test("a test is planned as a delivery is, and wrong where that is asked for", () => {
+  const dispatcher = new core.Dispatcher(testSettings(), () => undefined);
+  const signed = [{ ...row, secret_key: "whsec_AQID" }];
+  const head = (tamper: string | null) => requestOf(dispatcher.planTest(signed, tamper, 0).batches[0]!).head;
+  assert.equal(head(null), requestOf(dispatcher.plan(signed, 0).batches[0]!).head);
+  assert.equal(head("missing").includes("webhook-signature"), false);
+  const shape = ({ code }: Error & { code: string }) => code === "shape";
+  assert.throws(() => dispatcher.planTest(signed, "Missing", 0), shape);
+  const { batches: [batch] } = dispatcher.planTest([{ ...row, url: "kafka://b.example/t" }], null, 0);
+  assert("steps" in batch!.carrier);
+  const { body, attributes } = dispatcher.message(batch!.carrier.steps)!;
+  assert.deepEqual([JSON.parse(body).idempotency_key, attributes[1]], [row.id, ["webhook-id", row.id]]);
+  assert.equal(dispatcher.message(4_711), undefined);
+  const answered = (status: number) => ({ answered: { status, location: null, retryAfter: null, body: "" } });
+  const seen = [401, 200, 503].map((status) => core.sawThrough(answered(status), true));
+  assert.deepEqual([seen, core.sawThrough(answered(401), false)], [[true, false, undefined], undefined]);
+  assert.throws(() => core.sawThrough({} as core.Outcome, true), shape);
+});
+
+Deno.test("a fingerprint tells secrets apart and shows none", async () => {
+  const oracle = async (bytes: Uint8Array<ArrayBuffer>) => {
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+    return [...digest.slice(0, 4)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  };
+  assert.deepEqual(core.secretFingerprints("a-plain-secret whsec_AQID"), [
+    { fingerprint: `sha256:${await oracle(new TextEncoder().encode("a-plain-secret"))}`, kind: "plain" },
+    { fingerprint: `sha256:${await oracle(new Uint8Array([1, 2, 3]))}`, kind: "whsec" },
+  ]);
+  assert.deepEqual(core.secretFingerprints(""), []);
+});
+
+Deno.test("a test belongs to its caller's trace", () => {
+  const { payload } = core.readTestRequest("", "t", "r", `00-${traceId}-00f067aa0ba902b7-01`);
+  assert.equal(JSON.parse(payload).trace_id, traceId);
+});
+
+Deno.test("what a run is told becomes spans, as the variables have it", () => {
+  const variables: Record<string, string> = {
+    OTEL_EXPORTER_OTLP_ENDPOINT: "https://collector.example",
+    OTEL_EXPORTER_OTLP_HEADERS: "api-key=a%20b",
+    OTEL_EXPORTER_OTLP_TIMEOUT: "soon",
+  };
+  const variable = (name: string) => variables[name];
+  assert.deepEqual(core.readTraceSettings(() => undefined), { export: null, errors: [] });
+  assert.deepEqual(core.readTraceSettings(variable), {
+    export: {
+      url: "https://collector.example/v1/traces",
+      headers: [["api-key", "a b"]],
+      timeoutMs: 10_000,
+    },
+    errors: [
+      'OTEL_EXPORTER_OTLP_TIMEOUT: expected a whole number from 1 to 120000, got "soon"; using 10000',
+    ],
+  });
+  const run = new core.RunTrace({
+    id: row.id,
+    traceparent: null,
+    function: "f",
+    method: "POST",
+    scheme: "https",
+    path: "/f",
+    startMs: 1_769_680_800_000.5,
+  }, variable);
+  assert.match(run.traceparent(), new RegExp(`^00-${traceId}-[0-9a-f]{16}-01$`));
+  run.claimed([row, { ...row, id: "x", url: null }], false, 1, 2);
+  run.planned(1, ["x"], 2, 3);
+  const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  run.sent(
+    {
+      endpointId: "e",
+      attempts: [{ ...attempts[0]!, traceId: parent.slice(3, 35), parent }],
+      ends: [{ timedOut: { afterMs: 9 } }],
+      durationMs: 9,
+    },
+    3,
+    4,
+  );
+  run.recorded(1, 4, 5);
+  run.failed("record", "57P01", 5, 6);
+  run.end(200, 1_769_680_800_001.25);
+  assert.deepEqual([run.waiting, run.dropped], [6, 0]);
+  const spans = [run.take(5), run.take(5)].flatMap((body) =>
+    JSON.parse(body).resourceSpans[0].scopeSpans[0].spans
+  );
+  assert.deepEqual(spans.map(({ name }) => name), [
+    "claim webhook_deliveries",
+    "plan",
+    "POST",
+    "record webhook_deliveries",
+    "record webhook_deliveries",
+    "POST /functions/v1/f",
+  ]);
+  assert.equal(spans[2].parentSpanId, "b7ad6b7169203331");
+  assert.deepEqual([spans[5].startTimeUnixNano, spans[5].endTimeUnixNano], [
+    "1769680800000500000",
+    "1769680800001250000",
+  ]);
+  run.free();
+  assert.equal(core.rejectedSpans('{"partialSuccess": {"rejectedSpans": "7"}}'), 7);
+  const shapeless = { id: 7 } as unknown as core.TracedRequest;
+  assert.equal(thrown(() => new core.RunTrace(shapeless, variable)).code, "shape");
 });
 
 Deno.test("a request goes where the runtime's URL says", () => {
@@ -494,9 +609,11 @@ Deno.test("errors have a name, a code and a message", () => {
   assert.equal(wrong(test('{"event_data":1}')), "TestRequestError invalid_event_data");
   assert.equal(wrong(test('{"endpoint_id":1}')), "TestRequestError invalid_endpoint_id");
   // What TypeScript would refuse is an error, not a crash, and the module works on.
-  const replay = (body: string) => () => core.readReplay(body);
-  assert.equal(wrong(replay('{"replay": 1}')), "ReplayError invalid_replay");
-  assert.equal(wrong(replay('{"replay": {}}')), "ReplayError unbounded_replay");
+  const call = (body: string) => () => core.readCall(body);
+  assert.equal(wrong(call("[]")), "CallError invalid_body");
+  assert.equal(wrong(call('{"replay": 1}')), "CallError invalid_replay");
+  assert.equal(wrong(call('{"replay": {}}')), "CallError unbounded_replay");
+  assert.equal(wrong(call('{"linger_s": 0}')), "CallError invalid_linger");
   const dispatcher = new core.Dispatcher(testSettings(), () => undefined);
   assert.equal(wrong(() => dispatcher.plan([{} as core.ClaimedRow], 0)), "ShapeError shape");
   assert.equal(wrong(() => dispatcher.plan([row], NaN)), "ShapeError shape");

@@ -137,6 +137,11 @@ impl UnderWay {
         self.batches.insert(self.last, batch);
         self.last
     }
+
+    /// A batch's first message.
+    pub(crate) fn first_message(&self, batch: u32) -> Option<&Ready> {
+        self.batches.get(&batch)?.messages.first()
+    }
 }
 
 impl<U: HttpUrlParser> Dispatcher<U> {

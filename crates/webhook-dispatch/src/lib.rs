@@ -3,6 +3,7 @@
 //! [`judge_health`] turns counts into a report, [`metrics`] that into Prometheus' text, [`alerts_due`] into alerts.
 
 mod alerts;
+mod call;
 mod carry;
 mod endpoint_health;
 mod endpoints;
@@ -21,6 +22,7 @@ mod small_map;
 mod variables;
 
 pub use alerts::{ALERT_EVENT, Alert, AlertState, Cause, NamedEndpoint, OpenAlert, Scope, alerts_due};
+pub use call::{Call, CallError};
 pub use carry::{Given, Step, Task};
 pub use endpoint_health::{
     EndpointBreaker, EndpointBreakerState, EndpointFigures, EndpointHealth, FIGURES_WINDOW_S, Latency,
@@ -34,12 +36,16 @@ pub use health::{
 pub use health_format::{HealthFormat, HealthFormatError};
 pub use journal::{FailedAttempt, Served};
 pub use log_budget::{LogBudget, Weight};
-pub use plan::{AttemptRef, Batch, BatchOutcome, Carrier, Dispatcher, End, Plan, Refusal};
+pub use plan::{
+    AttemptRef, Batch, BatchOutcome, Carrier, Dispatcher, End, Plan, Refusal, SEEN_THROUGH, saw_through,
+};
 pub use prometheus::{METRICS_TYPE, metrics};
 pub use replay::{Replay, ReplayError};
 pub use rows::{ClaimedDelivery, Disposition, Endpoint, RowUpdate};
 pub use settings::{SettingError, Settings};
 pub use settle::{GONE_REASON, Settled};
+pub use small_map::SmallMap;
+pub use variables::Reader;
 
 /// How we name ourselves to receivers.
 pub const USER_AGENT: &str = concat!("supabase-webhooks/", env!("CARGO_PKG_VERSION"));

@@ -1,8 +1,8 @@
-//! The options of an HTTP endpoint, in its URL's fragment, which HTTP never sends:
+//! The options of an endpoint, in its URL's fragment, which HTTP never sends:
 //! `https://example.com/hook#rate=10/s&timeout=5s&concurrency=2`.
 
 use webhook_backoff::Rate;
-use webhook_protocol::TargetError;
+use webhook_protocol::{Protocol, TargetError};
 
 use crate::{
     Settings,
@@ -10,6 +10,8 @@ use crate::{
 };
 
 const KNOWN: &str = "rate, timeout, concurrency";
+/// Web servers have one more, which [`webhook_protocol::Target::parse`] reads.
+const KNOWN_OVER_HTTP: &str = "rate, timeout, concurrency, format";
 
 /// How an endpoint is to be treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +49,22 @@ impl EndpointOptions {
             if seen.contains(&name) {
                 return Err(TargetError::RepeatedOption { name: name.to_owned() });
             }
-            options.set(name, value, settings)?;
+            let is_http = Protocol::from_url(url) == Ok(Protocol::Http);
+            if !(is_http && name == "format") {
+                options.set(name, value, settings, if is_http { KNOWN_OVER_HTTP } else { KNOWN })?;
+            }
             seen.push(name);
         }
         Ok(options)
     }
 
-    fn set(&mut self, name: &str, value: &str, settings: &Settings) -> Result<(), TargetError> {
+    fn set(
+        &mut self,
+        name: &str,
+        value: &str,
+        settings: &Settings,
+        known: &'static str,
+    ) -> Result<(), TargetError> {
         let invalid = |part, expected| TargetError::invalid(part, value, expected);
         match name {
             "rate" => {
@@ -74,10 +85,7 @@ impl EndpointOptions {
                     .ok_or_else(|| invalid("option concurrency", "a whole number from 1 to 1000"))?;
             }
             other => {
-                return Err(TargetError::UnknownOption {
-                    name: other.chars().take(64).collect(),
-                    known: KNOWN,
-                });
+                return Err(TargetError::UnknownOption { name: other.chars().take(64).collect(), known });
             }
         }
         Ok(())
@@ -101,6 +109,18 @@ mod tests {
     }
 
     #[test]
+    fn a_format_is_an_option_of_web_servers_alone() {
+        assert_eq!(read("#format=slack"), Ok(EndpointOptions::of(&Settings::default())));
+        assert_eq!(
+            EndpointOptions::read("sqs://orders#format=slack", &Settings::default()),
+            Err(TargetError::UnknownOption {
+                name: "format".to_owned(),
+                known: "rate, timeout, concurrency"
+            })
+        );
+    }
+
+    #[test]
     fn anchors_and_nothing_at_all_leave_the_defaults() {
         for fragment in ["", "#", "#top", "#/route"] {
             assert_eq!(read(fragment), Ok(EndpointOptions::of(&Settings::default())), "{fragment}");
@@ -110,7 +130,7 @@ mod tests {
     #[test]
     fn wrong_options_are_named() {
         let cases = [
-            ("#speed=9", r#"url: unknown option "speed"; known: rate, timeout, concurrency"#),
+            ("#speed=9", r#"url: unknown option "speed"; known: rate, timeout, concurrency, format"#),
             ("#rate=1/s&rate=2/s", r#"url: option "rate" is given twice"#),
             (
                 "#rate=fast",

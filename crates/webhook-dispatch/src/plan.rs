@@ -1,10 +1,14 @@
 //! From claimed rows to requests.
 
+mod test;
+
 use std::rc::Rc;
 
 use thiserror::Error;
 use webhook_backoff::Outcome;
-use webhook_payload::{Envelope, EnvelopeError, SpanId, StoredPayload, TraceId, render, traceparent};
+use webhook_payload::{
+    Envelope, EnvelopeError, Sampler, SpanId, StoredPayload, Tamper, TraceId, TraceParent, render,
+};
 use webhook_protocol::{
     AddressError, AddressPolicy, HttpRequest, HttpRequestError, HttpUrlParser, Message, MessageError, Target,
     TargetError,
@@ -22,6 +26,8 @@ use crate::{
     small_map::SmallMap,
 };
 
+pub use test::{SEEN_THROUGH, saw_through};
+
 /// Says what to claim, plans attempts and settles their outcomes. It remembers how its endpoints fare.
 #[derive(Clone, Debug)]
 pub struct Dispatcher<U> {
@@ -32,6 +38,7 @@ pub struct Dispatcher<U> {
     pub(crate) http_urls: U,
     pub(crate) journal: Journal,
     addresses: AddressPolicy,
+    sampler: Sampler,
 }
 
 /// What is to be done with the rows of a claim.
@@ -74,6 +81,8 @@ pub struct AttemptRef {
     pub attempt: u32,
     /// The event's trace, which the row's reason and the logs name.
     pub trace_id: TraceId,
+    /// What the event came of, where its envelope says so.
+    pub parent: Option<TraceParent>,
 }
 
 /// What the wire did with a batch.
@@ -137,6 +146,9 @@ pub enum Refusal {
     /// Some of its text cannot stand in a request.
     #[error(transparent)]
     Request(#[from] HttpRequestError),
+    /// Its signatures were to be made wrong, and it has none.
+    #[error("tamper: the receiver has no secret, so that nothing is signed; give it one")]
+    Unsigned,
 }
 
 /// An endpoint, read once for all its rows of a claim: its target, or why it has none.
@@ -194,6 +206,7 @@ impl<U: HttpUrlParser> Dispatcher<U> {
             under_way: UnderWay::default(),
             journal: Journal::default(),
             addresses,
+            sampler: Sampler::default(),
             http_urls,
         }
     }
@@ -201,6 +214,12 @@ impl<U: HttpUrlParser> Dispatcher<U> {
     /// Looks credentials up among these environment variables.
     pub fn with_variables(mut self, variable: impl Fn(&str) -> Option<String> + 'static) -> Self {
         self.under_way.variable = Rc::new(variable).into();
+        self
+    }
+
+    /// Tells receivers by this sampler whether an attempt is recorded.
+    pub fn with_sampler(mut self, sampler: Sampler) -> Self {
+        self.sampler = sampler;
         self
     }
 
@@ -242,11 +261,15 @@ impl<U: HttpUrlParser> Dispatcher<U> {
 
     /// Turns claimed rows into batches. `now_ms` is the attempts' time.
     pub fn plan(&mut self, rows: &[ClaimedDelivery], now_ms: u64) -> Plan {
+        self.plan_rows(rows, None, now_ms)
+    }
+
+    fn plan_rows(&mut self, rows: &[ClaimedDelivery], tamper: Option<Tamper>, now_ms: u64) -> Plan {
         let mut endpoints = SmallMap::default();
         let mut open: SmallMap<&str, Open> = SmallMap::default();
         let mut plan = Plan { batches: Vec::with_capacity(rows.len()), refused: Vec::new() };
         for row in rows {
-            let added = self.add(row, &mut endpoints, &mut open, &mut plan.batches, now_ms);
+            let added = self.add(row, &mut endpoints, &mut open, &mut plan.batches, tamper, now_ms);
             self.endpoints.claimed(&row.endpoint_id, added.is_ok(), now_ms);
             if let Err(refusal) = added {
                 let (update, trace_id) = refused(row, &refusal);
@@ -267,6 +290,7 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         endpoints: &mut SmallMap<&'a str, ReadEndpoint>,
         open: &mut SmallMap<&'a str, Open>,
         batches: &mut Vec<Batch>,
+        tamper: Option<Tamper>,
         now_ms: u64,
     ) -> Result<(), Refusal> {
         let max_attempts = self.settings.retry.max_attempts;
@@ -277,7 +301,10 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         let read = endpoints.get_or_insert_with(&endpoint.id, || self.read(endpoint));
         let (target, options) = read.target.as_ref().map_err(Clone::clone)?;
         let timeout_ms = options.timeout_ms;
-        let ready = self.ready(row, read.secrets.as_ref(), now_ms)?;
+        let ready = match tamper {
+            None => self.ready(row, read.secrets.as_ref(), now_ms)?,
+            Some(tamper) => self.tampered(row, read.secrets.as_ref(), tamper, now_ms)?,
+        };
         if let Target::Http(http) = &**target {
             let request = HttpRequest::new(http, &ready.message())?;
             self.endpoints.sent(&endpoint.id);
@@ -323,17 +350,23 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         let envelope = envelope_of(row, payload)?;
         let timestamp_s = i64::try_from(now_ms / 1_000).unwrap_or(i64::MAX);
         let body = envelope.body.as_bytes();
+        let traceparent = TraceParent {
+            trace_id: envelope.trace_id,
+            span_id: SpanId::derive(&row.id, row.attempt),
+            is_sampled: self.sampler.is_sampled(envelope.trace_id, envelope.parent.as_ref()),
+        };
         Ok(Ready {
             attempt: AttemptRef {
                 delivery_id: row.id.clone(),
                 attempt: row.attempt,
                 trace_id: envelope.trace_id,
+                parent: envelope.parent,
             },
             event_type: row.event_type.clone(),
             actor: envelope.actor,
             request_id: envelope.request_id,
             timestamp_s,
-            traceparent: traceparent(envelope.trace_id, SpanId::derive(&row.id, row.attempt)),
+            traceparent: traceparent.to_string(),
             body_signature: secrets.map(|secrets| body_signature(secrets, body)),
             standard_signature: secrets
                 .map(|secrets| standard_signature(secrets, &row.id, timestamp_s, body)),

@@ -29,9 +29,6 @@ pub struct Replay {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ReplayError {
-    /// The body is not a JSON object.
-    #[error("body: expected none, or a JSON object like {{\"replay\": {{\"endpoint_id\": \"…\"}}}}")]
-    Body,
     /// `replay` is not an object.
     #[error("replay: expected an object like {{\"endpoint_id\": \"…\", \"dry_run\": true}}")]
     Shape,
@@ -60,7 +57,6 @@ impl ReplayError {
     /// A stable name to branch on.
     pub fn code(&self) -> &'static str {
         match self {
-            ReplayError::Body => "invalid_body",
             ReplayError::Shape => "invalid_replay",
             ReplayError::UnknownField { .. } => "unknown_field",
             ReplayError::Field { .. } => "invalid_field",
@@ -76,20 +72,13 @@ const LIMIT: u32 = 1_000;
 const MOST: u32 = 10_000;
 
 impl Replay {
-    /// Reads the body of a call to the dispatcher: the replay that its field `replay` asks for, if it has one.
-    /// Schedulers send bodies of their own: objects without that field, and empty ones, ask for nothing.
+    /// Reads the field `replay` of a call, JSON text.
     ///
     /// # Errors
     /// A [`ReplayError`] that names the field.
-    pub fn parse(body: &str) -> Result<Option<Replay>, ReplayError> {
-        if body.trim().is_empty() {
-            return Ok(None);
-        }
-        // A dry run with a comma too many must not be taken for a call to deliver.
-        let body: BTreeMap<String, &RawValue> = serde_json::from_str(body).map_err(|_| ReplayError::Body)?;
-        let Some(raw) = body.get("replay") else { return Ok(None) };
+    pub(crate) fn parse(object: &str) -> Result<Replay, ReplayError> {
         let fields: BTreeMap<String, &RawValue> =
-            serde_json::from_str(raw.get()).map_err(|_| ReplayError::Shape)?;
+            serde_json::from_str(object).map_err(|_| ReplayError::Shape)?;
         // A misspelt field must not send more than was meant.
         if let Some(name) = fields.keys().find(|name| !FIELDS.contains(&name.as_str())) {
             return Err(ReplayError::UnknownField { name: name.chars().take(64).collect() });
@@ -104,7 +93,7 @@ impl Replay {
             limit: fields.read("limit", "a whole number from 1 to 10000", limit)?.unwrap_or(LIMIT),
             dry_run: fields.read("dry_run", "true or false", boolean)?.unwrap_or_default(),
         };
-        if replay.is_about_everything() { Err(ReplayError::Everything) } else { Ok(Some(replay)) }
+        if replay.is_about_everything() { Err(ReplayError::Everything) } else { Ok(replay) }
     }
 
     fn is_about_everything(&self) -> bool {
@@ -196,23 +185,7 @@ mod tests {
     const ID: &str = "0a6e3f6e-4f0e-4a58-9d2f-9a1b2c3d4e5f";
 
     fn parse(replay: &str) -> Result<Replay, String> {
-        Replay::parse(&format!(r#"{{"replay": {replay}}}"#))
-            .map(|replay| replay.unwrap())
-            .map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn bodies_of_schedulers_ask_for_nothing() {
-        for body in ["", " ", "{}", r#"{"name": "cron", "replays": {}}"#] {
-            assert_eq!(Replay::parse(body), Ok(None), "{body}");
-        }
-    }
-
-    #[test]
-    fn a_body_that_is_no_object_is_refused() {
-        for body in ["null", "[1]", "5", "not json", "{", r#"{"replay": {"dry_run": true,}}"#] {
-            assert_eq!(Replay::parse(body), Err(ReplayError::Body), "{body}");
-        }
+        Replay::parse(replay).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -293,7 +266,7 @@ mod tests {
         #[test]
         fn no_body_panics(body: String, field: String) {
             let _ = Replay::parse(&body);
-            let _ = Replay::parse(&format!(r#"{{"replay": {{"from": {field:?}}}}}"#));
+            let _ = Replay::parse(&format!(r#"{{"from": {field:?}}}"#));
         }
     }
 }

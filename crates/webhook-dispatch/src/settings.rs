@@ -33,6 +33,8 @@ pub struct Settings {
     pub time_budget_ms: u64,
     /// `WEBHOOK_RETRY_WAIT`: how long a call that has nothing else to do waits for a delivery that becomes due.
     pub retry_wait_ms: u64,
+    /// `WEBHOOK_LINGER_POLL`: how often a call that lingers looks for due deliveries.
+    pub linger_poll_ms: u64,
     /// `WEBHOOK_CLOSE_LOOKBACK`: how old an expiry may be to be closed still.
     pub close_lookback_ms: u64,
     /// `WEBHOOK_ALLOWED_ADDRESSES`: what may be called beside public addresses.
@@ -68,6 +70,7 @@ impl Default for Settings {
             lease_ms: 60_000,
             time_budget_ms: 50_000,
             retry_wait_ms: 3_000,
+            linger_poll_ms: 2_000,
             close_lookback_ms: 24 * 3_600_000,
             allowed_addresses: AllowedAddresses::default(),
             alerts: AlertPolicy::default(),
@@ -115,6 +118,7 @@ impl Settings {
             lease_ms: reader.time("WEBHOOK_LEASE", default.lease_ms, 1_000, 3_600_000),
             time_budget_ms: reader.time("WEBHOOK_TIME_BUDGET", default.time_budget_ms, 100, 390_000),
             retry_wait_ms: reader.time("WEBHOOK_RETRY_WAIT", default.retry_wait_ms, 0, 60_000),
+            linger_poll_ms: reader.time("WEBHOOK_LINGER_POLL", default.linger_poll_ms, 200, 60_000),
             close_lookback_ms: reader.time(
                 "WEBHOOK_CLOSE_LOOKBACK",
                 default.close_lookback_ms,

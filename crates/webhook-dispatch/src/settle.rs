@@ -130,7 +130,7 @@ mod tests {
 
     fn attempt_at(delivery_id: &str, attempt: u32) -> AttemptRef {
         let trace_id = TraceId::parse(TRACE).unwrap();
-        AttemptRef { delivery_id: delivery_id.to_owned(), attempt, trace_id }
+        AttemptRef { delivery_id: delivery_id.to_owned(), attempt, trace_id, parent: None }
     }
 
     fn settle(outcome: Outcome, attempt: u32, response_body: Option<&str>) -> RowUpdate {

@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 
 /// Few keys, each with a value, in the keys' order.
 #[derive(Clone, Debug)]
-pub(crate) struct SmallMap<K, V>(Vec<(K, V)>);
+pub struct SmallMap<K, V>(Vec<(K, V)>);
 
 impl<K, V> Default for SmallMap<K, V> {
     fn default() -> Self {
@@ -20,14 +20,16 @@ impl<K: Ord, V> SmallMap<K, V> {
         self.0.binary_search_by(|(known, _)| known.borrow().cmp(key))
     }
 
-    pub(crate) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+    /// The value of a key.
+    pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
     {
         self.0.get(self.find(key).ok()?).map(|(_, value)| value)
     }
 
-    pub(crate) fn insert(&mut self, key: K, value: V) {
+    /// Puts a value in, in the place of one that is there.
+    pub fn insert(&mut self, key: K, value: V) {
         self.remove(&key);
         self.get_or_insert_with(key, || value);
     }
@@ -41,7 +43,8 @@ impl<K: Ord, V> SmallMap<K, V> {
         &mut self.0[at].1
     }
 
-    pub(crate) fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
+    /// Takes a value out.
+    pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
     {

@@ -5,24 +5,26 @@ use webhook_backoff::{Rate, Schedule};
 use crate::SettingError;
 
 /// Reads variables and collects what is wrong with them.
-pub(crate) struct Reader<F> {
+pub struct Reader<F> {
     variable: F,
-    pub(crate) errors: Vec<SettingError>,
+    /// What is wrong so far.
+    pub errors: Vec<SettingError>,
 }
 
 impl<F: Fn(&str) -> Option<String>> Reader<F> {
-    pub(crate) fn new(variable: F) -> Self {
+    /// `variable` gives a variable's value, if it is set.
+    pub fn new(variable: F) -> Self {
         Reader { variable, errors: Vec::new() }
     }
 
     /// An empty variable counts as not set: that is how dashboards clear one.
-    pub(crate) fn text(&self, name: &str) -> Option<String> {
+    pub fn text(&self, name: &str) -> Option<String> {
         (self.variable)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
     }
 
     /// The variable's value as `parse` reads it. Where it is not set it is the default; where it is wrong, too, and
     /// an error shows what was `expected`.
-    pub(crate) fn value<T>(
+    pub fn value<T>(
         &mut self,
         name: &'static str,
         default: (T, &str),
@@ -37,7 +39,8 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         })
     }
 
-    pub(crate) fn number(&mut self, name: &'static str, default: u32, least: u32, most: u32) -> u32 {
+    /// A whole number within these bounds.
+    pub fn number(&mut self, name: &'static str, default: u32, least: u32, most: u32) -> u32 {
         let expected = format!("a whole number from {least} to {most}");
         self.value(name, (default, &default.to_string()), &expected, |text| {
             text.parse().ok().filter(|number| (least..=most).contains(number))
@@ -65,7 +68,8 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         })
     }
 
-    pub(crate) fn wrong(&mut self, name: &'static str, got: &str, expected: String, used: String) {
+    /// Notes that a variable is wrong: what was expected, what it holds, and what is used instead.
+    pub fn wrong(&mut self, name: &'static str, got: &str, expected: String, used: String) {
         self.errors.push(SettingError { name, expected, got: got.chars().take(64).collect(), used });
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use crate::TraceId;
+use crate::{TraceId, TraceParent};
 
 /// A delivery's stored payload and what the envelope needs beside it.
 #[derive(Clone, Copy, Debug)]
@@ -25,9 +25,11 @@ pub struct StoredPayload<'a> {
 pub struct Envelope {
     /// The body: these bytes are signed and sent.
     pub body: String,
-    /// The event's trace: the envelope's own `trace_id` where it holds a valid one, or else derived from its
-    /// `request_id`, or else, where it has none, from the delivery's id.
+    /// The event's trace: the envelope's own `trace_id` where it holds a valid one, or else that of its `traceparent`,
+    /// or else derived from its `request_id`, or else, where it has none, from the delivery's id.
     pub trace_id: TraceId,
+    /// What the event came of: the envelope's `traceparent`, where it is valid and of this trace.
+    pub parent: Option<TraceParent>,
     /// Who did it: `actor_user_id`, where it is a text.
     pub actor: Option<String>,
     /// The event, shared by its deliveries: `request_id`, where it is a text.
@@ -61,7 +63,9 @@ pub fn render(stored: &StoredPayload<'_>) -> Result<Envelope, EnvelopeError> {
     let Ok(keys) = serde_json::from_str::<BTreeMap<String, &RawValue>>(text) else {
         return wrap(stored, text);
     };
-    let trace_id = trace_of(&keys, stored.delivery_id);
+    let parent = text_of(&keys, "traceparent").and_then(|text| TraceParent::parse(&text));
+    let trace_id = trace_of(&keys, parent.as_ref(), stored.delivery_id);
+    let parent = parent.filter(|parent| parent.trace_id == trace_id);
     let own = [
         ("idempotency_key", json_string(stored.delivery_id)),
         ("trace_id", json_string(&trace_id.to_string())),
@@ -90,7 +94,7 @@ pub fn render(stored: &StoredPayload<'_>) -> Result<Envelope, EnvelopeError> {
     }
     body.push('}');
     let (actor, request_id) = (text_of(&keys, "actor_user_id"), text_of(&keys, "request_id"));
-    Ok(Envelope { body, trace_id, actor, request_id })
+    Ok(Envelope { body, trace_id, parent, actor, request_id })
 }
 
 fn wrap(stored: &StoredPayload<'_>, text: &str) -> Result<Envelope, EnvelopeError> {
@@ -104,7 +108,7 @@ fn wrap(stored: &StoredPayload<'_>, text: &str) -> Result<Envelope, EnvelopeErro
         data.get(),
         json_string(stored.delivery_id),
     );
-    Ok(Envelope { body, trace_id, actor: None, request_id: None })
+    Ok(Envelope { body, trace_id, parent: None, actor: None, request_id: None })
 }
 
 /// A key's value, where it is a text that is not empty.
@@ -112,9 +116,12 @@ fn text_of(keys: &BTreeMap<String, &RawValue>, key: &str) -> Option<String> {
     serde_json::from_str::<String>(keys.get(key)?.get()).ok().filter(|text| !text.is_empty())
 }
 
-fn trace_of(keys: &BTreeMap<String, &RawValue>, delivery_id: &str) -> TraceId {
+fn trace_of(keys: &BTreeMap<String, &RawValue>, parent: Option<&TraceParent>, delivery_id: &str) -> TraceId {
     if let Some(own) = text_of(keys, "trace_id").and_then(|text| TraceId::parse(&text)) {
         return own;
+    }
+    if let Some(parent) = parent {
+        return parent.trace_id;
     }
     // A request id that is not text (a number, say) still names the event: its JSON text is the seed.
     let request_id = text_of(keys, "request_id").or_else(|| {
@@ -123,7 +130,8 @@ fn trace_of(keys: &BTreeMap<String, &RawValue>, delivery_id: &str) -> TraceId {
     TraceId::derive(request_id.as_deref().unwrap_or(delivery_id))
 }
 
-fn json_string(text: &str) -> String {
+/// A text as JSON writes it.
+pub(crate) fn json_string(text: &str) -> String {
     #[expect(clippy::expect_used, reason = "a text always has a JSON form")]
     serde_json::to_string(text).expect("a text has a JSON form")
 }
@@ -212,6 +220,27 @@ mod tests {
         let odd = render_text(r#"{"trace_id": "0", "request_id": "r"}"#);
         assert_eq!(odd.trace_id, TraceId::derive("r"));
         assert!(odd.body.contains(r#""trace_id": "0""#));
+    }
+
+    #[test]
+    fn an_envelopes_traceparent_says_the_trace_where_no_trace_id_does() {
+        const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let header = format!("00-{TRACE}-00f067aa0ba902b7-00");
+        for trace_id in ["", r#""trace_id": null, "#, r#""trace_id": "0", "#] {
+            let text = format!(r#"{{{trace_id}"request_id": "r", "traceparent": "{header}"}}"#);
+            let envelope = render_text(&text);
+            assert_eq!(envelope.trace_id.to_string(), TRACE, "{text}");
+            assert_eq!(envelope.parent.map(|parent| parent.to_string()), Some(header.clone()));
+            assert!(trace_id.contains('0') || envelope.body.contains(&format!(r#""trace_id": "{TRACE}""#)));
+        }
+        let other = r#""trace_id": "0123456789abcdef0123456789abcdef""#;
+        let envelope = render_text(&format!(r#"{{{other}, "traceparent": "{header}"}}"#));
+        assert_eq!(envelope.trace_id.to_string(), "0123456789abcdef0123456789abcdef");
+        assert_eq!(envelope.parent, None);
+        for odd in [r#""00-0-0-00""#, "7", "null"] {
+            let envelope = render_text(&format!(r#"{{"request_id": "r", "traceparent": {odd}}}"#));
+            assert_eq!((envelope.trace_id, envelope.parent), (TraceId::derive("r"), None), "{odd}");
+        }
     }
 
     #[test]

@@ -26,12 +26,14 @@ pub enum EventType {
     DiscussionExtended,
     /// `webhook.test`, sent by the test tool only
     WebhookTest,
+    /// `webhook.alert`: what the system says of itself
+    WebhookAlert,
     /// Any other name, as stored
     Other(String),
 }
 
 impl EventType {
-    /// The application's nine events, in the order of the user's documentation. `webhook.test` is not among them.
+    /// The application's nine events, in the order of the user's documentation.
     pub const APPLICATION: [EventType; 9] = [
         EventType::UserJoinedPlatform,
         EventType::UserJoinedCommunity,
@@ -43,6 +45,9 @@ impl EventType {
         EventType::DiscussionAutoClosed,
         EventType::DiscussionExtended,
     ];
+
+    /// What is about the webhooks themselves.
+    pub const OWN: [EventType; 2] = [EventType::WebhookTest, EventType::WebhookAlert];
 
     /// The name on the wire and in the tables.
     pub fn as_str(&self) -> &str {
@@ -57,6 +62,7 @@ impl EventType {
             EventType::DiscussionAutoClosed => "discussion.auto_closed",
             EventType::DiscussionExtended => "discussion.extended",
             EventType::WebhookTest => "webhook.test",
+            EventType::WebhookAlert => "webhook.alert",
             EventType::Other(name) => name,
         }
     }
@@ -66,7 +72,7 @@ impl From<&str> for EventType {
     fn from(name: &str) -> Self {
         EventType::APPLICATION
             .into_iter()
-            .chain([EventType::WebhookTest])
+            .chain(EventType::OWN)
             .find(|known| known.as_str() == name)
             .unwrap_or_else(|| EventType::Other(name.to_owned()))
     }
@@ -78,9 +84,8 @@ mod tests {
 
     #[test]
     fn every_name_reads_back_as_itself() {
-        let known: Vec<EventType> =
-            EventType::APPLICATION.into_iter().chain([EventType::WebhookTest]).collect();
-        assert_eq!(known.len(), 10);
+        let known: Vec<EventType> = EventType::APPLICATION.into_iter().chain(EventType::OWN).collect();
+        assert_eq!(known.len(), 11);
         for event_type in known {
             assert!(!matches!(event_type, EventType::Other(_)));
             assert_eq!(EventType::from(event_type.as_str()), event_type);

@@ -8,6 +8,7 @@ mod envelope;
 mod event;
 mod event_type;
 mod sample;
+mod sampler;
 mod test_request;
 mod trace;
 
@@ -17,5 +18,6 @@ pub use event::{
     JoinedPlatform, PostedComment, ReferredUser, RegisteredEvent,
 };
 pub use event_type::EventType;
-pub use test_request::{TestRequest, TestRequestError};
-pub use trace::{SpanId, TraceId, is_uuid, traceparent};
+pub use sampler::{Ratio, Sampler};
+pub use test_request::{AdHoc, Receiver, Tamper, TestRequest, TestRequestError};
+pub use trace::{SpanId, TraceId, TraceParent, is_uuid};

@@ -13,8 +13,20 @@ const REGISTRATION: &str = "4e615000-3c4d-4e5f-a061-8293a4b5c6d7";
 const DISCUSSION: &str = "d15c0551-4d5e-4f60-b172-93a4b5c6d7e8";
 const COMMENT: &str = "c0111e17-5e6f-4071-8283-a4b5c6d7e8f9";
 
+const TEST_DATA: &str = r#"{"message":"This is a test."}"#;
+
+const ALERT_DATA: &str = r#"{"cause":"circuit_breaker","state":"firing","severity":"critical","endpoint":{"id":"e4d90147-6f70-4182-9394-b5c6d7e8f90a","name":"Example receiver"},"title":"Example receiver is left alone","summary":"5 deliveries to Example receiver failed in a row; the last one said HTTP 503.","action":"Look after the receiver. A probe goes in 300 s, and its success closes the breaker.","figures":{"failures_in_a_row":5,"next_probe_in_s":300},"since":"2026-01-29T18:00:00.000Z"}"#;
+
+/// Sample `data` of an event as JSON text; that of `webhook.test` for names that are not known here.
+pub(crate) fn sample_data(event_type: &EventType) -> String {
+    match event_type {
+        EventType::WebhookAlert => ALERT_DATA.to_owned(),
+        other => Event::sample(other).map_or_else(|| TEST_DATA.to_owned(), |event| event.data_text()),
+    }
+}
+
 impl Event {
-    /// A sample of an application event; `None` for `webhook.test` and for names that are not known here.
+    /// A sample of an application event; `None` for others.
     pub fn sample(event_type: &EventType) -> Option<Event> {
         let event = match event_type {
             EventType::UserJoinedPlatform => Event::UserJoinedPlatform(JoinedPlatform {
@@ -61,7 +73,7 @@ impl Event {
                 discussion_id: DISCUSSION.to_owned(),
                 new_expires_at: "2026-02-05T18:00:00.000000Z".to_owned(),
             }),
-            EventType::WebhookTest | EventType::Other(_) => return None,
+            EventType::WebhookTest | EventType::WebhookAlert | EventType::Other(_) => return None,
         };
         Some(event)
     }
@@ -86,6 +98,17 @@ mod tests {
     #[test]
     fn there_is_no_sample_of_other_types() {
         assert_eq!(Event::sample(&EventType::WebhookTest), None);
+        assert_eq!(Event::sample(&EventType::WebhookAlert), None);
         assert_eq!(Event::sample(&EventType::from("order.paid")), None);
+    }
+
+    #[test]
+    fn the_samples_of_our_own_events_are_objects() {
+        let data: serde_json::Value = serde_json::from_str(&sample_data(&EventType::WebhookAlert)).unwrap();
+        assert_eq!(
+            (&data["cause"], &data["figures"]["failures_in_a_row"]),
+            (&"circuit_breaker".into(), &5.into())
+        );
+        assert_eq!(sample_data(&EventType::WebhookTest), TEST_DATA);
     }
 }

@@ -1,4 +1,4 @@
-//! Trace context: W3C Trace Context level 1, <https://www.w3.org/TR/trace-context/>.
+//! Trace context: W3C Trace Context level 2, <https://www.w3.org/TR/trace-context-2/>.
 
 use std::fmt;
 
@@ -12,13 +12,21 @@ pub struct TraceId([u8; 16]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SpanId([u8; 8]);
 
+/// What a `traceparent` header says: a span, and whether its trace is recorded. Displays as the header, version 00.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceParent {
+    /// The trace.
+    pub trace_id: TraceId,
+    /// The span that whatever follows is a child of.
+    pub span_id: SpanId,
+    /// The flag `sampled`: who made the span may have recorded it.
+    pub is_sampled: bool,
+}
+
 impl TraceId {
     /// Reads 32 lower-case hex digits; `None` for anything else and for all zeros, as the specification has it.
     pub fn parse(text: &str) -> Option<TraceId> {
-        if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            return None;
-        }
-        hex16(text).filter(|bytes| *bytes != [0; 16]).map(TraceId)
+        hex16(lower_hex(text, 32)?).filter(|bytes| *bytes != [0; 16]).map(TraceId)
     }
 
     /// The trace of a seed: the digits of a UUID, as they are, or else the start of the seed's SHA-256.
@@ -28,18 +36,49 @@ impl TraceId {
         }
         TraceId(digest_prefix(&[seed]))
     }
+
+    /// The last seven bytes, which are random where a trace id is: ratios are taken by them. Source: W3C Trace Context
+    /// level 2, "Considerations for trace-id field generation".
+    pub(crate) fn randomness(self) -> u64 {
+        u128::from_be_bytes(self.0) as u64 & 0x00ff_ffff_ffff_ffff
+    }
 }
 
 impl SpanId {
+    /// Reads 16 lower-case hex digits; `None` for anything else and for all zeros.
+    pub fn parse(text: &str) -> Option<SpanId> {
+        let id = u64::from_str_radix(lower_hex(text, 16)?, 16).ok()?;
+        (id != 0).then(|| SpanId(id.to_be_bytes()))
+    }
+
     /// The span of one attempt at a delivery: the same inputs give the same span. `attempt` counts from 1.
     pub fn derive(delivery_id: &str, attempt: u32) -> SpanId {
         SpanId(digest_prefix(&[delivery_id, "/", &attempt.to_string()]))
     }
 }
 
-/// The `traceparent` header: version 00, flags 01 (sampled).
-pub fn traceparent(trace: TraceId, span: SpanId) -> String {
-    format!("00-{trace}-{span}-01")
+impl TraceParent {
+    /// Reads the header; `None` where it is not valid, and is to be ignored. Of a version that is not known yet the
+    /// fields are read that it has in common with version 00. Source: section 3.2, "Traceparent Header".
+    pub fn parse(header: &str) -> Option<TraceParent> {
+        let mut fields = header.split('-');
+        let mut field = |digits| lower_hex(fields.next()?, digits);
+        let (version, trace_id, span_id, flags) = (field(2)?, field(32)?, field(16)?, field(2)?);
+        if version == "ff" || (version == "00" && fields.next().is_some()) {
+            return None;
+        }
+        Some(TraceParent {
+            trace_id: TraceId::parse(trace_id)?,
+            span_id: SpanId::parse(span_id)?,
+            is_sampled: u8::from_str_radix(flags, 16).ok()? & 1 == 1,
+        })
+    }
+}
+
+impl fmt::Display for TraceParent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "00-{}-{}-0{}", self.trace_id, self.span_id, u8::from(self.is_sampled))
+    }
 }
 
 impl fmt::Display for TraceId {
@@ -86,6 +125,12 @@ pub(crate) fn uuid_bytes(text: &str) -> Option<[u8; 16]> {
     hex16(&groups.concat())
 }
 
+/// The text, if it is so many lower-case hex digits.
+fn lower_hex(text: &str, digits: usize) -> Option<&str> {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    (text.len() == digits && text.bytes().all(is_digit)).then_some(text)
+}
+
 fn hex16(digits: &str) -> Option<[u8; 16]> {
     if digits.len() != 32 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
@@ -95,6 +140,8 @@ fn hex16(digits: &str) -> Option<[u8; 16]> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -124,8 +171,68 @@ mod tests {
         let first = SpanId::derive("a", 1);
         assert_eq!(first, SpanId::derive("a", 1));
         assert_ne!(first, SpanId::derive("a", 2));
-        let header = traceparent(TraceId::derive("x"), first);
-        assert_eq!(header.len(), 55);
-        assert!(header.starts_with("00-") && header.ends_with("-01"));
+    }
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    const SPAN: &str = "00f067aa0ba902b7";
+
+    #[test]
+    fn a_header_is_read_and_written() {
+        // The specification's own examples.
+        for (flags, is_sampled) in [("01", true), ("00", false)] {
+            let header = format!("00-{TRACE}-{SPAN}-{flags}");
+            let parsed = TraceParent::parse(&header).unwrap();
+            assert_eq!(
+                (parsed.trace_id.to_string().as_str(), parsed.span_id.to_string().as_str()),
+                (TRACE, SPAN)
+            );
+            assert_eq!((parsed.is_sampled, parsed.to_string()), (is_sampled, header));
+        }
+        // Flags that have no meaning yet, and versions to come with what they may bring.
+        for header in
+            ["00-T-S-ff", "00-T-S-03", "01-T-S-01", "cc-T-S-01-what-the-future-will-be-like", "01-T-S-01-"]
+        {
+            let header = header.replace('T', TRACE).replace('S', SPAN);
+            assert!(TraceParent::parse(&header).unwrap().is_sampled, "{header}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_not_valid_is_none() {
+        let zeros = (&"0".repeat(32), &"0".repeat(16));
+        let upper = TRACE.to_uppercase();
+        for header in [
+            String::new(),
+            format!("00-{TRACE}-{SPAN}"),
+            format!("00-{TRACE}-{SPAN}-01-"),
+            format!("00-{TRACE}-{SPAN}-01-more"),
+            format!("ff-{TRACE}-{SPAN}-01"),
+            format!("0-{TRACE}-{SPAN}-01"),
+            format!("0G-{TRACE}-{SPAN}-01"),
+            format!("00-{upper}-{SPAN}-01"),
+            format!("00-{}-{SPAN}-01", zeros.0),
+            format!("00-{TRACE}-{}-01", zeros.1),
+            format!("00-{TRACE}-{SPAN}-1"),
+            format!("00-{TRACE}-{SPAN}-+1"),
+            format!("01-{TRACE}-{SPAN}-01more"),
+            format!("00-{TRACE}-{SPAN}-01, 00-{TRACE}-{SPAN}-01"),
+            format!("00_{TRACE}_{SPAN}_01"),
+        ] {
+            assert_eq!(TraceParent::parse(&header), None, "{header}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_panics(header: String) {
+            let _ = TraceParent::parse(&header);
+        }
+
+        #[test]
+        fn what_is_read_of_version_00_is_what_is_written(header in "00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]") {
+            if let Some(parsed) = TraceParent::parse(&header) {
+                prop_assert_eq!(parsed.to_string(), header);
+            }
+        }
     }
 }

@@ -176,7 +176,7 @@ impl<'a> Fields<'a> {
 }
 
 /// An empty variable counts as not set: that is how dashboards clear one.
-fn filled(text: Option<String>) -> Option<String> {
+pub(crate) fn filled(text: Option<String>) -> Option<String> {
     text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 

@@ -9,16 +9,16 @@ pub enum TargetError {
     /// Nothing but blanks.
     #[error("url: is empty; expected one like https://example.com/webhook")]
     Empty,
-    /// No scheme before `://`.
+    /// No scheme before `://`, and not `mailto:`.
     #[error(
-        "url: has no scheme; expected it to begin with http://, https://, sqs://, pubsub://, kafka://, kafkas:// \
-         or lambda://"
+        "url: has no scheme; expected it to begin with http://, https://, sqs://, pubsub://, kafka://, kafkas://, \
+         lambda:// or mailto:"
     )]
     MissingScheme,
     /// A scheme that is none of ours.
     #[error(
-        "url: unsupported protocol {scheme:?}; expected http://, https://, sqs://, pubsub://, kafka://, kafkas:// \
-         or lambda://"
+        "url: unsupported protocol {scheme:?}; expected http://, https://, sqs://, pubsub://, kafka://, kafkas://, \
+         lambda:// or mailto:"
     )]
     UnsupportedScheme {
         /// The scheme, cut after 32 characters.

@@ -220,7 +220,7 @@ pub(crate) fn said(answer: &Response<'_>) -> String {
 }
 
 /// Over https, or to this machine: stand-ins of servers have no certificates.
-fn may_have_secrets(server: &HttpTarget) -> bool {
+pub(crate) fn may_have_secrets(server: &HttpTarget) -> bool {
     server.tls || ["localhost", "127.0.0.1", "[::1]"].contains(&server.host.as_str())
 }
 

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use thiserror::Error;
 
 use crate::{
-    Adapter, Context, HttpUrlParser, MOST_BODY_BYTES, Message, Request, RequestError, TargetError,
+    Adapter, Context, Dialect, HttpUrlParser, MOST_BODY_BYTES, Message, Request, RequestError, TargetError,
     target::Source, url::default_port,
 };
 
@@ -24,6 +24,8 @@ pub struct HttpTarget {
     pub host_header: String,
     /// What the request line names.
     pub path_and_query: String,
+    /// What the receiver wants in the body.
+    pub dialect: Dialect,
 }
 
 impl HttpTarget {
@@ -47,6 +49,7 @@ impl HttpTarget {
             format!("{}:{}", parsed.host, parsed.port)
         };
         Ok(HttpTarget {
+            dialect: Dialect::of_url(&parsed)?,
             href: parsed.href.split('#').next().unwrap_or_default().to_owned(),
             host: parsed.host,
             port: parsed.port,
@@ -116,12 +119,15 @@ impl Adapter for HttpTarget {
 impl HttpRequest {
     /// The request that carries a message to a receiver.
     ///
-    /// It asks for no compression: an answer comes as it is, and there is nothing that could swell when unpacked.
+    /// It asks for no compression: an answer comes as it is, and there is nothing that could swell when unpacked. A chat
+    /// gets no signatures: it verifies none, and they are of the envelope.
     ///
     /// # Errors
     /// An [`HttpRequestError`] names the text that cannot stand in a request.
     pub fn new(target: &HttpTarget, message: &Message<'_>) -> Result<HttpRequest, HttpRequestError> {
         let timestamp = message.timestamp_s.to_string();
+        let told = target.dialect.body(message);
+        let signature = |signature| if told.is_none() { signature } else { None };
         let fields = [
             ("Content-Type", Some("application/json")),
             ("User-Agent", Some(message.user_agent)),
@@ -129,11 +135,11 @@ impl HttpRequest {
             ("webhook-timestamp", Some(&timestamp)),
             ("Idempotency-Key", Some(message.delivery_id)),
             ("traceparent", Some(message.traceparent)),
-            ("webhook-signature", message.standard_signature),
-            ("X-Webhook-Signature", message.body_signature),
+            ("webhook-signature", signature(message.standard_signature)),
+            ("X-Webhook-Signature", signature(message.body_signature)),
             ("Accept", Some("*/*")),
         ];
-        let body = message.body.to_owned();
+        let body = told.unwrap_or_else(|| message.body.to_owned());
         HttpRequest::post(target, &target.path_and_query, &fields, body, MOST_BODY_BYTES)
     }
 

@@ -3,6 +3,7 @@
 mod adapter;
 mod address;
 mod aws;
+mod chat;
 mod credentials;
 mod error;
 mod google;
@@ -11,7 +12,9 @@ mod http1;
 mod json;
 mod kafka;
 mod lambda;
+mod mail;
 mod message;
+mod notice;
 mod parts;
 mod pubsub;
 mod sqs;
@@ -23,6 +26,7 @@ pub use adapter::{
     Reply, Request, RequestError, Response,
 };
 pub use address::{AddressClass, AddressError, AddressPolicy, AllowedAddresses, AllowedAddressesError, Host};
+pub use chat::Dialect;
 pub use credentials::{CredentialsError, CredentialsName, SecretText};
 pub use error::TargetError;
 pub use http::{HttpRequest, HttpRequestError, HttpTarget, header_fields};
@@ -31,6 +35,7 @@ pub use kafka::{
     Broker, KafkaCompression, KafkaMechanism, KafkaRecord, KafkaRequest, KafkaSasl, KafkaTarget,
 };
 pub use lambda::LambdaTarget;
+pub use mail::MailTarget;
 pub use message::{KeyBy, Message};
 pub use pubsub::PubSubTarget;
 pub use sqs::{SqsQueue, SqsTarget};

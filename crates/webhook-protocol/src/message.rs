@@ -35,7 +35,7 @@ pub(crate) const EVENT_TYPE: &str = "event_type";
 impl<'a> Message<'a> {
     /// What stands beside the body, by the names of the HTTP headers, so that whoever verifies a webhook finds the same
     /// over every protocol.
-    pub(crate) fn attributes(&self) -> Vec<(&'static str, Cow<'a, str>)> {
+    pub fn attributes(&self) -> Vec<(&'static str, Cow<'a, str>)> {
         let signatures =
             [("webhook-signature", self.standard_signature), ("X-Webhook-Signature", self.body_signature)];
         let mut attributes = vec![

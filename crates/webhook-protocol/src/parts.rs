@@ -9,29 +9,29 @@ pub(crate) struct Parts<'a> {
     pub(crate) authority: &'a str,
     /// The non-empty segments behind it.
     pub(crate) segments: Vec<&'a str>,
-    options: Vec<(&'a str, &'a str)>,
+    options: Options<'a>,
 }
+
+/// Names and values.
+type Options<'a> = Vec<(&'a str, &'a str)>;
 
 impl<'a> Parts<'a> {
     /// Splits at `/`, `?`, `&` and `=`; refuses fragments and credentials.
     pub(crate) fn split(source: &Source<'a>) -> Result<Parts<'a>, TargetError> {
-        let rest = source.rest;
-        if rest.contains('#') {
-            return Err(TargetError::Fragment);
-        }
-        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (place, options) = place_and_options(source)?;
         let mut pieces = place.split('/');
         let authority = pieces.next().unwrap_or_default();
         if authority.contains('@') {
             return Err(TargetError::Credentials);
         }
         let segments = pieces.filter(|segment| !segment.is_empty()).collect();
-        let options = query
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-            .collect();
         Ok(Parts { authority, segments, options })
+    }
+
+    /// As [`Parts::split`] for a URL that has a path alone (RFC 3986, section 3.3): `authority` is all of it.
+    pub(crate) fn of_path(source: &Source<'a>) -> Result<Parts<'a>, TargetError> {
+        let (place, options) = place_and_options(source)?;
+        Ok(Parts { authority: place, segments: Vec::new(), options })
     }
 
     /// Refuses options that are not among `known`, names separated by a comma and a blank, and repeated ones.
@@ -45,6 +45,11 @@ impl<'a> Parts<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The options' names.
+    pub(crate) fn option_names(&self) -> impl Iterator<Item = &'a str> + '_ {
+        self.options.iter().map(|(name, _)| *name)
     }
 
     /// An option's value.
@@ -67,6 +72,20 @@ impl<'a> Parts<'a> {
         })?;
         if server.path_and_query == "/" { Ok(server) } else { Err(invalid()) }
     }
+}
+
+/// What stands before the `?`, and the options behind it.
+fn place_and_options<'a>(source: &Source<'a>) -> Result<(&'a str, Options<'a>), TargetError> {
+    let rest = source.rest;
+    if rest.contains('#') {
+        return Err(TargetError::Fragment);
+    }
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let options = query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    Ok((place, options.collect()))
 }
 
 /// Whether a text has from `shortest` to `longest` characters, all of them ASCII letters, digits or among `others`.

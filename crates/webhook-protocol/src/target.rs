@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::{
-    Adapter, HttpTarget, HttpUrlParser, KafkaTarget, LambdaTarget, PubSubTarget, SqsTarget, TargetError,
+    Adapter, HttpTarget, HttpUrlParser, KafkaTarget, LambdaTarget, MailTarget, PubSubTarget, SqsTarget,
+    TargetError,
 };
 
 /// A target URL, its scheme known.
@@ -12,7 +13,7 @@ pub(crate) struct Source<'a> {
     pub(crate) scheme: &'static str,
     /// The whole URL without blanks around it.
     pub(crate) url: &'a str,
-    /// What follows `://`, without the fragment's options.
+    /// What follows `://` or `mailto:`, without the fragment's options.
     pub(crate) rest: &'a str,
     /// The platform's parser, for what is an HTTP URL.
     pub(crate) http_urls: &'a dyn HttpUrlParser,
@@ -80,6 +81,8 @@ schemes! {
     Kafka(KafkaTarget) = "kafka" ["kafka" "kafkas"]
     /// A function of AWS Lambda.
     Lambda(LambdaTarget) = "lambda" ["lambda"]
+    /// People's mailboxes.
+    Mail(MailTarget) = "mail" ["mailto"]
 }
 
 impl Protocol {
@@ -115,13 +118,18 @@ impl Target {
     }
 }
 
-/// The scheme as the table has it, its protocol, and what follows `://`.
+/// The only scheme that no `//` follows (RFC 6068).
+const MAILTO: &str = "mailto";
+
+/// The scheme as the table has it, its protocol, and what follows `://` or `mailto:`.
 fn split_scheme(url: &str) -> Result<(&'static str, Protocol, &str), TargetError> {
     let url = url.trim();
     if url.is_empty() {
         return Err(TargetError::Empty);
     }
-    let (scheme, rest) = url.split_once("://").ok_or(TargetError::MissingScheme)?;
+    let is_mail = |(scheme, _): &(&str, &str)| scheme.eq_ignore_ascii_case(MAILTO);
+    let split = url.split_once(':').filter(is_mail).or_else(|| url.split_once("://"));
+    let (scheme, rest) = split.ok_or(TargetError::MissingScheme)?;
     // RFC 3986, section 3.1. Anything else before `://` is a URL within a path or query, which no message may show.
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
@@ -141,7 +149,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::NativeUrlParser;
+    use crate::{Dialect, NativeUrlParser};
 
     #[derive(Deserialize)]
     struct Case {
@@ -155,7 +163,7 @@ mod tests {
     fn the_target_vectors_pass() {
         let cases: Vec<Case> =
             serde_json::from_str(include_str!("../../../tests/vectors/targets.json")).unwrap();
-        assert_eq!(cases.len(), 100);
+        assert_eq!(cases.len(), 178);
         for Case { url, protocol, target, error } in cases {
             match Target::parse(&url, &NativeUrlParser) {
                 Ok(parsed) => {
@@ -169,13 +177,14 @@ mod tests {
 
     #[test]
     fn every_host_of_a_target_is_there_to_be_judged() {
-        let cases: [(&str, &[&str]); 7] = [
+        let cases: [(&str, &[&str]); 8] = [
             ("https://a.example:8443/hook", &["a.example"]),
             ("sqs://sqs.us-east-1.amazonaws.com/123456789012/orders", &["sqs.us-east-1.amazonaws.com"]),
             ("sqs://orders", &["sqs.us-east-1.amazonaws.com"]),
             ("sqs://orders?endpoint=http://10.0.0.1:4566", &["10.0.0.1"]),
             ("pubsub://my-project/orders", &["pubsub.googleapis.com"]),
             ("lambda://hook?region=eu-west-1", &["lambda.eu-west-1.amazonaws.com"]),
+            ("mailto:ops@a.example,dev@b.example", &["api.resend.com"]),
             ("kafka://b1.example:9092,10.0.0.1,[::1]:9093/orders", &["b1.example", "10.0.0.1", "::1"]),
         ];
         for (url, hosts) in cases {
@@ -186,7 +195,8 @@ mod tests {
     /// All that a target says, options included: an option that is read wrongly shows.
     fn describe(target: &Target) -> String {
         match target {
-            Target::Http(http) => http.href.clone(),
+            Target::Http(http) if http.dialect == Dialect::Plain => http.href.clone(),
+            Target::Http(http) => format!("{} as {:?}", http.href, http.dialect),
             Target::Sqs(sqs) => {
                 let SqsTarget { queue, region, server, group, credentials } = sqs;
                 let (at, whose) = (&server.href, credentials.key());
@@ -213,6 +223,12 @@ mod tests {
                 let (at, whose) = (&server.href, credentials.key());
                 format!("{account}{function}{qualifier} in {region} at {at}, credentials {whose}")
             }
+            Target::Mail(mail) => {
+                let MailTarget { recipients, from, server, credentials } = mail;
+                let (to, at, whose) = (recipients.join(" "), &server.href, credentials.key());
+                let from = from.as_ref().map_or("None".to_owned(), |from| format!("{from:?}"));
+                format!("{to} from {from} at {at}, credentials {whose}")
+            }
         }
     }
 
@@ -220,6 +236,15 @@ mod tests {
         #[test]
         fn no_text_panics(text: String) {
             let _ = Target::parse(&text, &NativeUrlParser);
+        }
+
+        #[test]
+        fn no_address_like_text_panics(
+            text in "(mailto|MailTo):(//)?[a-z0-9.,@% +é<>-]{0,24}(\\?(([a-z]{0,6}|from|credentials|subject|cc)=?[a-zA-Z0-9@.<>%é ]{0,16}&?){0,3})?(#[a-z=]{0,4})?"
+        ) {
+            if let Ok(target) = Target::parse(&text, &NativeUrlParser) {
+                prop_assert_eq!(Ok(target.protocol()), Protocol::from_url(&text));
+            }
         }
 
         #[test]

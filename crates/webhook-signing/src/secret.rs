@@ -48,7 +48,33 @@ impl fmt::Debug for SecretKey {
 #[derive(Clone)]
 pub struct Secrets {
     body_key: Vec<u8>,
-    standard_keys: Vec<Vec<u8>>,
+    standard_keys: Vec<StandardKey>,
+}
+
+/// A key of `webhook-signature`.
+#[derive(Clone)]
+struct StandardKey {
+    bytes: Vec<u8>,
+    kind: SecretKind,
+}
+
+/// How a secret is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretKind {
+    /// `whsec_` and base64: the decoded bytes are the key.
+    Whsec,
+    /// Anything else: the text's bytes are the key.
+    Plain,
+}
+
+impl SecretKind {
+    /// The kind's name, as it is shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SecretKind::Whsec => "whsec",
+            SecretKind::Plain => "plain",
+        }
+    }
 }
 
 impl Secrets {
@@ -61,7 +87,7 @@ impl Secrets {
             secret_key.split([' ', '\t', '\r', '\n']).filter(|piece| !piece.is_empty()).collect();
         Some(match pieces.as_slice() {
             // One secret, or nothing but blanks: the text as it is, blanks around it included.
-            [] => Secrets { body_key: secret_key.into(), standard_keys: vec![secret_key.into()] },
+            [] => Secrets { body_key: secret_key.into(), standard_keys: vec![standard_key(secret_key)] },
             [_] => Secrets { body_key: secret_key.into(), standard_keys: vec![standard_key(secret_key)] },
             [first, ..] => {
                 let is_rotation = pieces.iter().all(|piece| is_secret(piece));
@@ -83,7 +109,12 @@ impl Secrets {
     /// The keys of `webhook-signature`, at least one: the decoded bytes of a `whsec_` secret, the text as UTF-8
     /// bytes of any other.
     pub(crate) fn standard_keys(&self) -> impl Iterator<Item = &[u8]> {
-        self.standard_keys.iter().map(Vec::as_slice)
+        self.standard_keys.iter().map(|key| key.bytes.as_slice())
+    }
+
+    /// How each of the secrets is written, in the order of [`Secrets::standard_keys`].
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = SecretKind> {
+        self.standard_keys.iter().map(|key| key.kind)
     }
 }
 
@@ -93,8 +124,11 @@ impl fmt::Debug for Secrets {
     }
 }
 
-fn standard_key(text: &str) -> Vec<u8> {
-    decoded(text).unwrap_or_else(|| text.into())
+fn standard_key(text: &str) -> StandardKey {
+    match decoded(text) {
+        Some(bytes) => StandardKey { bytes, kind: SecretKind::Whsec },
+        None => StandardKey { bytes: text.into(), kind: SecretKind::Plain },
+    }
 }
 
 /// The bytes of a Standard Webhooks secret: `whsec_` and base64.
@@ -112,7 +146,7 @@ mod tests {
     use super::*;
 
     fn keys(secret_key: &str) -> Vec<Vec<u8>> {
-        Secrets::parse(secret_key).unwrap().standard_keys
+        Secrets::parse(secret_key).unwrap().standard_keys().map(<[u8]>::to_vec).collect()
     }
 
     fn body_key(secret_key: &str) -> String {

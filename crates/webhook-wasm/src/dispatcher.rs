@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use tsify::{Ts, Tsify};
 use wasm_bindgen::prelude::*;
 use webhook_dispatch as dispatch;
-use webhook_payload::TraceId;
+use webhook_payload::{TraceId, TraceParent};
 use webhook_signing::SecretKey;
+use webhook_telemetry::Exporting;
 
 use crate::{
     carry::{Ends, Given, HttpRequest, Outcome, Step, Task},
@@ -52,6 +53,10 @@ pub struct AttemptRef {
     attempt: u32,
     /// The event's trace: 32 lower-case hex digits.
     trace_id: String,
+    /// The envelope's `traceparent`, where it says what the event came of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[tsify(optional)]
+    parent: Option<String>,
 }
 
 /// The attempts that travel in one request.
@@ -153,16 +158,20 @@ pub struct NotReady {
 /// Says what to claim, plans attempts and settles their outcomes. It remembers how its endpoints fare. Every `nowMs`
 /// is in milliseconds since 1970.
 #[wasm_bindgen]
-pub struct Dispatcher(dispatch::Dispatcher<RuntimeUrlParser>);
+pub struct Dispatcher(pub(crate) dispatch::Dispatcher<RuntimeUrlParser>);
 
 #[wasm_bindgen]
 impl Dispatcher {
-    /// A dispatcher that knows of no endpoint yet. It looks credentials up by `variable`, when they are needed.
+    /// A dispatcher that knows of no endpoint yet. It looks credentials up by `variable`, when they are needed, and
+    /// tells receivers whether an attempt's trace is recorded.
     #[wasm_bindgen(constructor)]
     pub fn new(settings: Ts<Settings>, variable: VariableLookup) -> Result<Dispatcher, JsValue> {
         let settings = settings.to_rust().map_err(shape_error)?.try_into()?;
+        let variable = look_up(variable);
+        let (exporting, _) = Exporting::read(&variable, &RuntimeUrlParser, "");
+        let sampler = exporting.map(|exporting| exporting.sampler).unwrap_or_default();
         let dispatcher = dispatch::Dispatcher::new(settings, RuntimeUrlParser);
-        Ok(Dispatcher(dispatcher.with_variables(look_up(variable))))
+        Ok(Dispatcher(dispatcher.with_variables(variable).with_sampler(sampler)))
     }
 
     /// Takes in what the tables say of all endpoints that are owed something.
@@ -217,15 +226,9 @@ impl Dispatcher {
         rows: Ts<ClaimedRows>,
         #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
     ) -> Result<Ts<Plan>, JsValue> {
-        let rows = rows.to_rust().map_err(shape_error)?;
-        let rows: Vec<dispatch::ClaimedDelivery> =
-            rows.0.into_iter().map(dispatch::ClaimedDelivery::from).collect();
+        let rows: Vec<dispatch::ClaimedDelivery> = rows.to_rust().map_err(shape_error)?.into();
         let plan = self.0.plan(&rows, whole(now_ms, "nowMs")?);
-        let plan = Plan {
-            batches: plan.batches.into_iter().map(Batch::from).collect(),
-            refused: plan.refused.into_iter().map(RowUpdate::from).collect(),
-        };
-        plan.into_ts().map_err(shape_error)
+        Plan::from(plan).into_ts().map_err(shape_error)
     }
 
     /// Turns outcomes into row updates and what else follows.
@@ -315,6 +318,21 @@ impl From<ClaimedRow> for dispatch::ClaimedDelivery {
     }
 }
 
+impl From<ClaimedRows> for Vec<dispatch::ClaimedDelivery> {
+    fn from(rows: ClaimedRows) -> Self {
+        rows.0.into_iter().map(dispatch::ClaimedDelivery::from).collect()
+    }
+}
+
+impl From<dispatch::Plan> for Plan {
+    fn from(plan: dispatch::Plan) -> Self {
+        Plan {
+            batches: plan.batches.into_iter().map(Batch::from).collect(),
+            refused: plan.refused.into_iter().map(RowUpdate::from).collect(),
+        }
+    }
+}
+
 impl From<dispatch::Batch> for Batch {
     fn from(batch: dispatch::Batch) -> Self {
         Batch {
@@ -335,6 +353,7 @@ impl From<dispatch::AttemptRef> for AttemptRef {
             delivery_id: attempt.delivery_id,
             attempt: attempt.attempt,
             trace_id: attempt.trace_id.to_string(),
+            parent: attempt.parent.map(|parent| parent.to_string()),
         }
     }
 }
@@ -343,10 +362,11 @@ impl TryFrom<AttemptRef> for dispatch::AttemptRef {
     type Error = JsValue;
 
     fn try_from(attempt: AttemptRef) -> Result<Self, JsValue> {
-        let AttemptRef { delivery_id, attempt, trace_id } = attempt;
+        let AttemptRef { delivery_id, attempt, trace_id, parent } = attempt;
         let trace_id = TraceId::parse(&trace_id)
             .ok_or_else(|| shape_error("traceId: expected 32 lower-case hex digits, not all zero"))?;
-        Ok(dispatch::AttemptRef { delivery_id, attempt, trace_id })
+        let parent = parent.as_deref().and_then(TraceParent::parse);
+        Ok(dispatch::AttemptRef { delivery_id, attempt, trace_id, parent })
     }
 }
 

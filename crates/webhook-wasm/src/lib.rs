@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod alerts;
+pub mod call;
 pub mod carry;
 pub mod claims;
 pub mod dispatcher;
@@ -15,7 +16,8 @@ pub mod events;
 pub mod health;
 pub mod http1;
 pub mod journal;
-pub mod replay;
+
 pub mod settings;
 pub mod signing;
 pub mod target;
+pub mod tracing;

@@ -69,6 +69,8 @@ pub struct Settings {
     time_budget_ms: f64,
     /// How long a call that has nothing else to do waits for a delivery that becomes due.
     retry_wait_ms: f64,
+    /// How often a call that lingers looks for due deliveries.
+    linger_poll_ms: f64,
     /// How old an expiry may be to be closed still.
     close_lookback_ms: f64,
     /// What may be called beside public addresses: the text for an `AddressPolicy`.
@@ -82,7 +84,7 @@ pub struct Settings {
 #[wasm_bindgen(js_name = readSettings)]
 pub fn read_settings(variable: VariableLookup) -> Result<Ts<Settings>, JsValue> {
     let lookup = look_up(variable);
-    let (settings, errors) = dispatch::Settings::read(&lookup);
+    let (settings, errors) = dispatch::Settings::read(&lookup as &dyn Fn(&str) -> Option<String>);
     let settings = Settings {
         retry_delays_ms: settings.retry.schedule.delays_ms().iter().map(|delay| *delay as f64).collect(),
         max_attempts: settings.retry.max_attempts,
@@ -98,6 +100,7 @@ pub fn read_settings(variable: VariableLookup) -> Result<Ts<Settings>, JsValue> 
         lease_ms: settings.lease_ms as f64,
         time_budget_ms: settings.time_budget_ms as f64,
         retry_wait_ms: settings.retry_wait_ms as f64,
+        linger_poll_ms: settings.linger_poll_ms as f64,
         close_lookback_ms: settings.close_lookback_ms as f64,
         allowed_addresses: lookup("WEBHOOK_ALLOWED_ADDRESSES").unwrap_or_default(),
         alerts: AlertPolicy {
@@ -153,6 +156,7 @@ impl TryFrom<Settings> for dispatch::Settings {
             lease_ms: whole(settings.lease_ms, "leaseMs")?,
             time_budget_ms: whole(settings.time_budget_ms, "timeBudgetMs")?,
             retry_wait_ms: whole(settings.retry_wait_ms, "retryWaitMs")?,
+            linger_poll_ms: whole(settings.linger_poll_ms, "lingerPollMs")?,
             close_lookback_ms: whole(settings.close_lookback_ms, "closeLookbackMs")?,
             allowed_addresses: AllowedAddresses::parse(&settings.allowed_addresses).0,
             alerts: dispatch::AlertPolicy {

@@ -1,9 +1,25 @@
 //! Signatures and keys.
 
+use serde::Serialize;
+use tsify::{Ts, Tsify};
 use wasm_bindgen::prelude::*;
 use webhook_signing::{Received, Secrets};
 
-use crate::error::js_error;
+use crate::error::{js_error, shape_error};
+
+/// What may be shown of a secret.
+#[derive(Serialize, Tsify)]
+pub struct Fingerprint {
+    /// `sha256:` and the first 8 hex digits of SHA-256 over the key's bytes.
+    fingerprint: String,
+    #[tsify(type = "\"whsec\" | \"plain\"")]
+    kind: &'static str,
+}
+
+/// What may be shown of an endpoint's secrets.
+#[derive(Serialize, Tsify)]
+#[serde(transparent)]
+pub struct Fingerprints(Vec<Fingerprint>);
 
 /// `X-Webhook-Signature` of a body: `sha256=` and hex. `undefined` for an empty secret.
 #[wasm_bindgen(js_name = bodySignature)]
@@ -50,4 +66,18 @@ pub fn verify_signature(
 #[wasm_bindgen(js_name = keyMatches)]
 pub fn key_matches(presented: &str, accepted: Vec<String>) -> bool {
     webhook_signing::key_matches(presented, accepted.iter().map(String::as_str))
+}
+
+/// A fingerprint of each of an endpoint's secrets, in the order of their signatures; none of an empty `secretKey`.
+#[wasm_bindgen(js_name = secretFingerprints)]
+pub fn secret_fingerprints(
+    #[wasm_bindgen(js_name = secretKey)] secret_key: &str,
+) -> Result<Ts<Fingerprints>, JsValue> {
+    let secrets = Secrets::parse(secret_key);
+    let all = secrets.iter().flat_map(webhook_signing::fingerprints);
+    let shown = |one: webhook_signing::Fingerprint| Fingerprint {
+        fingerprint: one.fingerprint,
+        kind: one.kind.as_str(),
+    };
+    Fingerprints(all.map(shown).collect()).into_ts().map_err(shape_error)
 }

@@ -15,7 +15,8 @@ impl HttpUrlParser for RuntimeUrlParser {
     }
 }
 
-/// The protocol of a target URL, by its scheme alone: `http`, `sqs`, `pubsub` or `kafka`.
+/// The protocol of a target URL, by its scheme alone: `http`, `sqs`, `pubsub`, `kafka`, `lambda` or
+/// `mail`.
 ///
 /// @throws {Error} `TargetError` with a code: `empty`, `missing_scheme`, `unsupported_scheme`.
 #[wasm_bindgen(js_name = protocolFromUrl)]

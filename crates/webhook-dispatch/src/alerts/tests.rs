@@ -142,7 +142,7 @@ fn an_open_alert_is_repeated_once_an_hour_and_keeps_its_beginning() {
     assert_eq!(alerts.len(), 1);
     let reminder = data(&alerts[0]);
     assert_eq!(reminder["state"], "reminder");
-    assert_eq!(reminder["title"], "Still: Deliveries pile up");
+    assert_eq!(reminder["title"], "Deliveries pile up");
     assert_eq!(reminder["since"], BEFORE);
     // Another cause, and another endpoint's breaker, are alerts of their own.
     assert_eq!(said(&facts, &[open("failure_rate", 0)]).len(), 2);
@@ -160,16 +160,16 @@ fn what_has_ended_is_said_once_and_shows_the_figures_of_now() {
         alerts.iter().map(data).collect::<Vec<_>>(),
         [json!({
             "cause": "pending", "state": "resolved", "severity": "warning", "endpoint": null,
-            "title": "Resolved: the backlog is gone", "summary": "75 deliveries are pending.",
+            "title": "Deliveries pile up", "summary": "75 deliveries are pending.",
             "action": "Nothing.", "figures": {"pending": 75}, "since": BEFORE,
         })]
     );
-    let resolved = [(open("dispatcher_not_running", 0), "Resolved: the dispatcher runs")]
-        .into_iter()
-        .chain([(open("failure_rate", 0), "Resolved: deliveries are taken")]);
-    for (open, title) in resolved {
-        let alerts = due(&HealthFacts::default(), &[open]);
-        assert_eq!(data(&alerts[0])["title"], title);
+    for (cause, summary) in [
+        ("dispatcher_not_running", "The dispatcher runs: deliveries are taken when they are due."),
+        ("failure_rate", "0 of 0 deliveries failed in the last hour."),
+    ] {
+        let alerts = due(&HealthFacts::default(), &[open(cause, 0)]);
+        assert_eq!(data(&alerts[0])["summary"], summary);
     }
     for (cause, is_active, summary) in [
         ("circuit_breaker", Some(true), "The circuit breaker of the \"shop\" is closed."),

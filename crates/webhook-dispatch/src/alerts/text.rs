@@ -20,33 +20,25 @@ pub(super) fn trouble(
     since: &str,
     policy: &HealthPolicy,
 ) -> String {
-    let mut said = said(trouble, policy);
-    if state == AlertState::Reminder {
-        said.title = format!("Still: {}", said.title);
-    }
-    data(trouble.cause(), state, trouble.endpoint().as_ref(), since, &said)
+    let endpoint = trouble.endpoint();
+    data(trouble.cause(), state, endpoint.as_ref(), since, &said(trouble, policy))
 }
 
 /// The data of an alert that has ended.
 pub(super) fn resolved(cause: Cause, open: &OpenAlert, facts: &HealthFacts) -> String {
     let name = open.endpoint.as_ref().map_or("the endpoint", |endpoint| endpoint.name.as_str());
     let (failed, finished) = (facts.last_hour.failed, facts.last_hour.finished());
-    let (what, summary, figures) = match cause {
+    let (summary, figures) = match cause {
         Cause::FailureRate => (
-            "deliveries are taken".to_owned(),
             format!("{failed} of {finished} deliveries failed in the last hour."),
             vec![("failed", failed), ("finished", finished)],
         ),
-        Cause::Pending => (
-            "the backlog is gone".to_owned(),
-            format!("{} deliveries are pending.", facts.pending),
-            vec![("pending", facts.pending)],
-        ),
-        Cause::DispatcherNotRunning => (
-            "the dispatcher runs".to_owned(),
-            "Deliveries are taken again when they are due.".to_owned(),
-            Vec::new(),
-        ),
+        Cause::Pending => {
+            (format!("{} deliveries are pending.", facts.pending), vec![("pending", facts.pending)])
+        }
+        Cause::DispatcherNotRunning => {
+            ("The dispatcher runs: deliveries are taken when they are due.".to_owned(), Vec::new())
+        }
         Cause::CircuitBreaker | Cause::EndpointSwitchedOff => {
             let summary = match (open.is_active, cause) {
                 (None, _) => format!("{name} was removed."),
@@ -54,14 +46,14 @@ pub(super) fn resolved(cause: Cause, open: &OpenAlert, facts: &HealthFacts) -> S
                 (Some(true), Cause::CircuitBreaker) => format!("The circuit breaker of {name} is closed."),
                 (Some(true), _) => format!("{name} is switched on."),
             };
-            (name.to_owned(), summary, Vec::new())
+            (summary, Vec::new())
         }
     };
     let action = match (cause, open.is_active) {
         (Cause::EndpointSwitchedOff, Some(true)) => "Replay the deliveries that failed meanwhile.",
         _ => "Nothing.",
     };
-    let said = Said { title: format!("Resolved: {what}"), summary, action, figures };
+    let said = Said { title: title(cause, name), summary, action, figures };
     data(cause, AlertState::Resolved, open.endpoint.as_ref(), &open.since, &said)
 }
 
@@ -72,7 +64,7 @@ fn said(trouble: &Trouble<'_>, policy: &HealthPolicy) -> Said {
             let (failed, finished) = (window.failed, window.finished());
             let (percent, threshold) = (failed * 100 / finished.max(1), alerts.failure_percent);
             Said {
-                title: "Deliveries fail".to_owned(),
+                title: title(Cause::FailureRate, ""),
                 summary: format!(
                     "{failed} of {finished} deliveries that ended in the last hour failed: {percent} %, more than {threshold} %."
                 ),
@@ -88,7 +80,7 @@ fn said(trouble: &Trouble<'_>, policy: &HealthPolicy) -> Said {
         Trouble::Pending(pending) => {
             let threshold = alerts.most_pending;
             Said {
-                title: "Deliveries pile up".to_owned(),
+                title: title(Cause::Pending, ""),
                 summary: format!("{pending} deliveries are pending, more than {threshold}."),
                 action: "Ask webhook-health with a key which endpoints are behind: they fail, are slow, or have a rate; or the dispatcher is called too seldom.",
                 figures: vec![("pending", *pending), ("threshold", threshold)],
@@ -103,7 +95,7 @@ fn said(trouble: &Trouble<'_>, policy: &HealthPolicy) -> Said {
                 format!("It is tried again in {seconds} s.")
             };
             Said {
-                title: format!("Circuit breaker open: {name}"),
+                title: title(Cause::CircuitBreaker, name),
                 summary: format!("{name} failed {failures} times in a row; its deliveries wait. {next}"),
                 action: "Look at the receiver, and at error_message of its pending deliveries. They go on by themselves when it takes one.",
                 figures: vec![("failures_in_a_row", failures.into()), ("next_attempt_in_s", seconds)],
@@ -112,7 +104,7 @@ fn said(trouble: &Trouble<'_>, policy: &HealthPolicy) -> Said {
         Trouble::DispatcherNotRunning { due_for_ms } => {
             let (seconds, threshold) = (due_for_ms / 1_000, alerts.longest_due_ms / 1_000);
             Said {
-                title: "The dispatcher does not run".to_owned(),
+                title: title(Cause::DispatcherNotRunning, ""),
                 summary: format!(
                     "A delivery has been due for {seconds} s and nobody took it; the limit is {threshold} s."
                 ),
@@ -121,11 +113,22 @@ fn said(trouble: &Trouble<'_>, policy: &HealthPolicy) -> Said {
             }
         }
         Trouble::EndpointSwitchedOff(NamedEndpoint { name, .. }) => Said {
-            title: format!("Endpoint switched off: {name}"),
+            title: title(Cause::EndpointSwitchedOff, name),
             summary: format!("{name} answered 410 Gone: it was switched off, and what it was owed failed."),
             action: "If it is gone for good, remove it. If not, set its is_active and replay its failed deliveries.",
             figures: Vec::new(),
         },
+    }
+}
+
+/// What an alert is called, the same from its beginning to its end.
+fn title(cause: Cause, endpoint: &str) -> String {
+    match cause {
+        Cause::FailureRate => "Deliveries fail".to_owned(),
+        Cause::Pending => "Deliveries pile up".to_owned(),
+        Cause::CircuitBreaker => format!("Circuit breaker open: {endpoint}"),
+        Cause::DispatcherNotRunning => "The dispatcher does not run".to_owned(),
+        Cause::EndpointSwitchedOff => format!("Endpoint switched off: {endpoint}"),
     }
 }
 

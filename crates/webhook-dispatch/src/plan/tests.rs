@@ -1,15 +1,16 @@
+use webhook_payload::Ratio;
 use webhook_protocol::{NativeUrlParser, header_fields};
 use webhook_signing::{Received, verify, verify_body_signature};
 
 use super::*;
 
-const NOW_MS: u64 = 1_769_680_800_999;
+pub(super) const NOW_MS: u64 = 1_769_680_800_999;
 
-fn dispatcher() -> Dispatcher<NativeUrlParser> {
+pub(super) fn dispatcher() -> Dispatcher<NativeUrlParser> {
     Dispatcher::new(Settings::default(), NativeUrlParser)
 }
 
-fn row(endpoint: Option<Endpoint>) -> ClaimedDelivery {
+pub(super) fn row(endpoint: Option<Endpoint>) -> ClaimedDelivery {
     ClaimedDelivery {
         id: "0a6e3f6e-4f0e-4a58-9d2f-9a1b2c3d4e5f".to_owned(),
         event_type: "user.joined_platform".to_owned(),
@@ -24,7 +25,7 @@ fn row(endpoint: Option<Endpoint>) -> ClaimedDelivery {
     }
 }
 
-fn endpoint(url: &str, secret_key: Option<&str>) -> Endpoint {
+pub(super) fn endpoint(url: &str, secret_key: Option<&str>) -> Endpoint {
     Endpoint {
         id: "e".to_owned(),
         url: url.to_owned(),
@@ -33,14 +34,14 @@ fn endpoint(url: &str, secret_key: Option<&str>) -> Endpoint {
     }
 }
 
-fn request(batch: &Batch) -> &HttpRequest {
+pub(super) fn request(batch: &Batch) -> &HttpRequest {
     match &batch.carrier {
         Carrier::Request(request) => request,
         steps => panic!("{steps:?}"),
     }
 }
 
-fn header<'a>(batch: &'a Batch, name: &str) -> Option<&'a str> {
+pub(super) fn header<'a>(batch: &'a Batch, name: &str) -> Option<&'a str> {
     header_fields(&request(batch).head).find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
@@ -73,6 +74,28 @@ fn an_endpoint_without_a_secret_gets_unsigned_requests() {
         assert_eq!(header(&plan.batches[0], "webhook-signature"), None);
         assert_eq!(header(&plan.batches[0], "X-Webhook-Signature"), None);
     }
+}
+
+#[test]
+fn an_attempt_is_told_as_recorded_where_its_trace_is() {
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+    let target = || Some(endpoint("https://a.example/", None));
+    let own = ClaimedDelivery { payload: Some(format!(r#"{{"traceparent": "{parent}"}}"#)), ..row(target()) };
+    let flags = |dispatcher: &mut Dispatcher<NativeUrlParser>, row: &ClaimedDelivery| {
+        let plan = dispatcher.plan(std::slice::from_ref(row), NOW_MS);
+        let header = header(&plan.batches[0], "traceparent").unwrap().to_owned();
+        let told = plan.batches[0].attempts[0].parent.map(|parent| parent.to_string());
+        (header[..35].to_owned(), header[53..].to_owned(), told)
+    };
+    let event = "00-4bf92f3577b34da6a3ce929d0e0e4736".to_owned();
+    let continued = "00-0af7651916cd43dd8448eb211c80319c".to_owned();
+    let mut all = dispatcher();
+    assert_eq!(flags(&mut all, &row(target())), (event.clone(), "01".to_owned(), None));
+    let parent = Some(parent.to_owned());
+    assert_eq!(flags(&mut all, &own), (continued.clone(), "00".to_owned(), parent.clone()));
+    let mut none = dispatcher().with_sampler(Sampler { ratio: Ratio::NONE, is_parent_based: false });
+    assert_eq!(flags(&mut none, &row(target())), (event, "00".to_owned(), None));
+    assert_eq!(flags(&mut none, &own), (continued, "00".to_owned(), parent));
 }
 
 #[test]
@@ -114,11 +137,11 @@ fn every_row_is_either_planned_or_refused_with_a_reason() {
         [
             "not sent: endpoint: there is none with this webhook_config_id",
             "not sent: endpoint: is switched off; set is_active, then replay this delivery",
-            "not sent: url: has no scheme; expected it to begin with http://, https://, sqs://, pubsub://, kafka://, kafkas:// or lambda://",
+            "not sent: url: has no scheme; expected it to begin with http://, https://, sqs://, pubsub://, kafka://, kafkas://, lambda:// or mailto:",
             "not sent: url: unknown option \"regoin\"; known: region, group, endpoint, credentials",
             "not sent: payload: expected JSON, got a syntax error at line 1, column 1",
             "not sent: payload: has more than the 1048576 bytes that are sent; make it smaller or raise WEBHOOK_MAX_PAYLOAD",
-            "not sent: url: unknown option \"rat\"; known: rate, timeout, concurrency",
+            "not sent: url: unknown option \"rat\"; known: rate, timeout, concurrency, format",
             "not sent: request: the header webhook-id holds control characters or bytes beyond ASCII",
             "not sent: url: 127.0.0.1 is a loopback address and is not called; a self-hoster can allow it by WEBHOOK_ALLOWED_ADDRESSES=127.0.0.1/32",
             "not sent: url: 10.0.0.1 is a private address and is not called; a self-hoster can allow it by WEBHOOK_ALLOWED_ADDRESSES=10.0.0.1/32",

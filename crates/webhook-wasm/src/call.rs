@@ -1,4 +1,4 @@
-//! What a caller wants to have sent again.
+//! What a caller asks the dispatcher for.
 
 use serde::Serialize;
 use tsify::{Ts, Tsify};
@@ -26,14 +26,30 @@ pub struct Replay {
     dry_run: bool,
 }
 
-/// Reads the body of a call to the dispatcher: the replay that it asks for, if it does.
+/// What a caller asks the dispatcher for.
+#[derive(Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+#[tsify(missing_as_null)]
+pub struct Call {
+    /// What to put back first.
+    replay: Option<Replay>,
+    /// Answer at once, and look for due deliveries for so long.
+    linger_ms: Option<f64>,
+}
+
+/// Reads the body of a call to the dispatcher.
 ///
-/// @throws {Error} `ReplayError` with a code: `invalid_body`, `invalid_replay`, `unknown_field`, `invalid_field`, `unbounded_replay`.
-#[wasm_bindgen(js_name = readReplay)]
-pub fn read_replay(body: &str) -> Result<Option<Ts<Replay>>, JsValue> {
-    let replay = dispatch::Replay::parse(body)
-        .map_err(|error| js_error("ReplayError", error.code(), &error.to_string()))?;
-    replay.map(|replay| Replay::from(replay).into_ts().map_err(shape_error)).transpose()
+/// @throws {Error} `CallError` with a code: `invalid_body`, `invalid_replay`, `unknown_field`, `invalid_field`, `unbounded_replay`,
+/// `invalid_linger`.
+#[wasm_bindgen(js_name = readCall)]
+pub fn read_call(body: &str) -> Result<Ts<Call>, JsValue> {
+    let call = dispatch::Call::parse(body)
+        .map_err(|error| js_error("CallError", error.code(), &error.to_string()))?;
+    let call = Call {
+        replay: call.replay.map(Replay::from),
+        linger_ms: call.linger_ms.map(|linger_ms| linger_ms as f64),
+    };
+    call.into_ts().map_err(shape_error)
 }
 
 impl From<dispatch::Replay> for Replay {
