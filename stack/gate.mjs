@@ -101,7 +101,9 @@ const PARTS = {
   async db(levels) {
     await needsCore();
     const { python, reason } = await pythonForTests();
-    if (!python) report.skip("traces are read by OpenTelemetry's own definitions", reason);
+    if (!python) {
+      report.skip("traces read by OpenTelemetry's own definitions, metrics by Prometheus' client", reason);
+    }
     const env = { TEST_PYTHON: python ?? "" };
     const url = await postgresUrl();
     for (const level of levels) await denoTests([level], "db", { url, env, note: "PostgreSQL 17" });

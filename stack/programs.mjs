@@ -62,7 +62,7 @@ export async function reachableFor(user, bin) {
   return join(copy, "bin");
 }
 
-/** A Python with what the README's receiver needs, and the official readers of traces and of Slack's blocks. */
+/** A Python with what the README's receiver needs, and the official readers of traces, metrics and Slack's blocks. */
 export const pythonForTests = () => pythonWith("python", "tests/requirements.txt");
 
 /** Google's emulator for Pub/Sub, as Debian's package has it. */

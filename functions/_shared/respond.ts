@@ -18,9 +18,13 @@ export class RequestError extends Error {
 }
 
 export function json(body: unknown, status = 200): Response {
-  return new Response(JSON.stringify(body), {
+  return text(JSON.stringify(body), "application/json; charset=utf-8", status);
+}
+
+export function text(body: string, contentType: string, status = 200): Response {
+  return new Response(body, {
     status,
-    headers: { "content-type": "application/json; charset=utf-8", "cache-control": "no-store" },
+    headers: { "content-type": contentType, "cache-control": "no-store" },
   });
 }
 
@@ -49,15 +53,15 @@ export function guardedForBrowsers(methods: readonly string[], log: Log, handler
 /** A request's body. Refuses one of more than `mostBytes` without reading on. */
 export async function textOf(request: Request, mostBytes: number): Promise<string> {
   const decoder = new TextDecoder();
-  let [text, bytes] = ["", 0];
+  let [read, bytes] = ["", 0];
   for await (const chunk of request.body ?? []) {
     bytes += chunk.length;
     if (bytes > mostBytes) {
       throw new RequestError(413, "body_too_large", `body: has more than ${mostBytes} bytes`);
     }
-    text += decoder.decode(chunk, { stream: true });
+    read += decoder.decode(chunk, { stream: true });
   }
-  return text + decoder.decode();
+  return read + decoder.decode();
 }
 
 /** Checks the method, turns errors into answers and logs what the caller is not to see. */

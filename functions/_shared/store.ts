@@ -12,6 +12,7 @@ import {
   type Allowance,
   type ClaimedRow,
   type EndpointFacts,
+  type EndpointFigures,
   goneReason,
   type HealthFacts,
   type RateWindow,
@@ -19,8 +20,8 @@ import {
   type RowUpdate,
   type Settings,
 } from "./core.ts";
-import { healthFacts } from "./health_store.ts";
-import { claimedColumns, dueSince, failing, iso, msSince, TEST_MARK } from "./store_rules.ts";
+import { endpointFigures, healthFacts } from "./health_store.ts";
+import { claimedColumns, dueSince, failing, iso, msSince, pausedUntil, TEST_MARK } from "./store_rules.ts";
 import { testStatements } from "./store_tests.ts";
 
 export interface Remaining {
@@ -91,9 +92,7 @@ export function createStore(sql: Sql, settings: Settings) {
       return await sql<EndpointFacts[]>`
         with pending as materialized (
           select d.webhook_config_id as id, d.attempts, d.error_message, ${due} as due_at,
-            case when d.response_status in (429, 503) and isfinite(d.last_attempt_at)
-                and d.last_attempt_at <= now() then d.last_attempt_at + interval '1 s' *
-              substring(d.error_message from 'asked to wait ([0-9]{1,6}) s')::float8 end as paused_until
+            ${pausedUntil(sql)} as paused_until
           from public.webhook_deliveries d where d.status = 'pending'
         ), owed as (
           select id,
@@ -320,6 +319,8 @@ export function createStore(sql: Sql, settings: Settings) {
         return { discussionIds: rows.map((row) => row.id), subscribers };
       });
     },
+
+    endpointFigures: async (): Promise<EndpointFigures[]> => await endpointFigures(sql, settings),
 
     healthFacts: async (): Promise<HealthFacts> => await healthFacts(sql, settings),
 

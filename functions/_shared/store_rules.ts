@@ -55,6 +55,14 @@ export function dueSince(sql: Sql, settings: StoreSettings): Fragment {
     end`;
 }
 
+/** Until when a pending row `d` has its receiver's word that the whole endpoint is to wait; null where it has not. */
+export function pausedUntil(sql: Sql): Fragment {
+  return sql`
+    case when d.response_status in (429, 503) and isfinite(d.last_attempt_at) and d.last_attempt_at <= now()
+      then d.last_attempt_at + interval '1 s' *
+        substring(d.error_message from 'asked to wait ([0-9]{1,6}) s')::float8 end`;
+}
+
 /**
  * `failing`: endpoints by their failures since their last success. It looks at what is pending, at what failed
  * within the last hour, and only for those with enough failures at their successes. A 429 is no failure, and
@@ -64,7 +72,7 @@ export function failing(sql: Sql, settings: StoreSettings): Fragment {
   return sql`
     evidence as materialized (
       select d.webhook_config_id as id, d.created_at, d.last_attempt_at, d.error_message is null as is_under_way,
-        d.event_type = ${alertEvent()} as is_alert,
+        d.event_type = ${alertEvent()} as is_alert, d.status = 'failed' and d.response_status = 410 as is_gone,
         -- A row under way has lost its last message, not its failures.
         case when d.error_message is null then d.attempts - 1 else d.attempts end as attempts
       from public.webhook_deliveries d
@@ -82,12 +90,17 @@ export function failing(sql: Sql, settings: StoreSettings): Fragment {
       select d.webhook_config_id as id, max(d.last_attempt_at) as at
       from public.webhook_deliveries d
       where d.status = 'delivered' and d.created_at > now() - interval '3 days'
+        -- An older success is older than all that failed, and says nothing.
+        and d.last_attempt_at > (
+          select min(v.created_at) from evidence v where v.id in (select s.id from suspected s))
         and d.webhook_config_id in (select s.id from suspected s)
       group by 1
     ), failing as (
       select v.id, bool_and(v.is_alert) as is_alerts_only,
         -- A row under way was touched by its claim, not by a failure.
         coalesce(max(v.last_attempt_at) filter (where not v.is_under_way), max(v.last_attempt_at)) as last_failure_at,
+        -- A row knows its last failure only: it may have begun before.
+        coalesce(min(v.last_attempt_at) filter (where not v.is_under_way), min(v.last_attempt_at)) as first_failure_at,
         -- Of a row that is older than the last success only the last attempt is known to have come after it.
         sum(case
           when v.created_at > coalesce(s.at, '-infinity') then v.attempts

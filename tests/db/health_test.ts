@@ -1,34 +1,10 @@
 /** webhook-health: the numbers of the tables, and who may see what. */
 
 import assert from "node:assert/strict";
-import type postgres from "postgres";
 import { createHandler as createTestWebhook } from "../../functions/test-webhook/handler.ts";
-import { createHandler } from "../../functions/webhook-health/handler.ts";
-import { databaseTest, insertEndpoint, type TestDatabase } from "../support/database.ts";
+import { databaseTest, insertEndpoint } from "../support/database.ts";
+import { health, insert } from "../support/health.ts";
 import { SECRET_KEY, testRuntime } from "../support/runtime.ts";
-
-async function health(database: TestDatabase, headers: Record<string, string> = {}, method = "GET") {
-  const request = new Request("http://localhost/webhook-health", { method, headers });
-  return await createHandler(testRuntime(database))(request);
-}
-
-interface Columns {
-  status: string;
-  count?: number;
-  ago?: string;
-  attempts?: number;
-  error?: string | null;
-}
-
-async function insert(sql: postgres.Sql, endpoint: string, columns: Columns): Promise<void> {
-  const { status, count = 1, ago = "1 minute", attempts = 1, error = null } = columns;
-  await sql`
-    insert into public.webhook_deliveries
-      (webhook_config_id, event_type, payload, status, attempts, error_message, created_at, last_attempt_at)
-    select ${endpoint}, 'order.paid', '{}', ${status}, ${attempts}, ${error}, now() - ${ago}::text::interval,
-      case when ${attempts}::integer > 0 then now() - ${ago}::text::interval end
-    from generate_series(1, ${count}::integer)`;
-}
 
 databaseTest("an empty system is healthy, and the answer has the documented shape", async (database) => {
   const answer = await health(database);
@@ -152,6 +128,6 @@ databaseTest(
 );
 
 databaseTest("HEAD says it by its status, and POST is refused", async (database) => {
-  assert.equal((await health(database, {}, "HEAD")).status, 200);
-  assert.equal((await health(database, {}, "POST")).status, 405);
+  assert.equal((await health(database, {}, { method: "HEAD" })).status, 200);
+  assert.equal((await health(database, {}, { method: "POST" })).status, 405);
 });

@@ -267,8 +267,24 @@ Deno.test("health facts become a report", () => {
     name: "n",
     failures_in_a_row: 6,
     last_failure_ago_ms: 60_000,
+    first_failure_at: "2026-01-29T10:00:00.000000Z",
     is_alerts_only: false,
   }];
+  const figures = {
+    endpoint_id: "e",
+    name: "n",
+    url: "https://a.example/?token=secret",
+    is_active: true,
+    attempts: 9,
+    delivered: 3,
+    failed: 1,
+    pending: 2,
+    latency_ms: { p50: 99.6, p95: 2_000, p99: 61_500 },
+    oldest_pending_ms: 90_500,
+    next_due_in_ms: 0,
+  };
+  const unknown = { latency_ms: null, oldest_pending_ms: null, next_due_in_ms: null };
+  const idle = { ...figures, endpoint_id: "i", attempts: 0, delivered: 0, failed: 0, pending: 0, ...unknown };
   const facts = {
     last_hour: { total: 12, pending: 1, delivered: 5, failed: 6 },
     last_24_hours: none,
@@ -277,7 +293,7 @@ Deno.test("health facts become a report", () => {
     failing,
     switched_off: [],
   };
-  const report = core.judgeHealth(facts, testSettings(), true);
+  const report = core.judgeHealth(facts, testSettings(), [figures, idle]);
   assert.deepEqual(report, {
     healthy: false,
     reasons: [
@@ -289,8 +305,58 @@ Deno.test("health facts become a report", () => {
       open: 1,
       configs: [{ endpoint_id: "e", name: "n", state: "open", failures_in_a_row: 6, probe_in_s: 240 }],
     },
+    endpoints_window_s: 86_400,
+    endpoints: [{
+      endpoint_id: "e",
+      name: "n",
+      protocol: "http",
+      is_active: true,
+      attempts: 9,
+      delivered: 3,
+      failed: 1,
+      pending: 2,
+      success_rate: 0.75,
+      latency_ms: { p50: 100, p95: 2_000, p99: 61_500 },
+      oldest_pending_s: 90,
+      next_attempt_in_s: 240,
+      breaker: {
+        state: "open",
+        since: "2026-01-29T10:00:00.000000Z",
+        failures_in_a_row: 6,
+        probe_in_s: 240,
+      },
+    }, {
+      endpoint_id: "i",
+      name: "n",
+      protocol: "http",
+      is_active: true,
+      attempts: 0,
+      delivered: 0,
+      failed: 0,
+      pending: 0,
+      success_rate: null,
+      latency_ms: { p50: null, p95: null, p99: null },
+      oldest_pending_s: null,
+      next_attempt_in_s: null,
+      breaker: { state: "closed", since: null, failures_in_a_row: 0, probe_in_s: null },
+    }],
   });
-  assert.deepEqual(core.judgeHealth(facts, testSettings(), false).circuit_breakers, { open: 1, configs: [] });
+  const open = core.judgeHealth(facts, testSettings());
+  assert.deepEqual(open.circuit_breakers, { open: 1, configs: [] });
+  assert.deepEqual(Object.keys(open), ["healthy", "reasons", "stats", "circuit_breakers"]);
+  assert.deepEqual(Object.keys(core.judgeHealth(facts, testSettings(), null)), Object.keys(open));
+  assert.match(core.healthMetrics(facts, testSettings()), /^webhook_healthy 0$/m);
+  assert.match(core.healthMetrics(facts, testSettings(), [figures]), /^webhook_endpoint_attempts\{.*\} 9$/m);
+});
+
+Deno.test("health has two forms, and another one is refused with both", () => {
+  assert.equal(core.readHealthFormat(null), "json");
+  assert.equal(core.readHealthFormat("prometheus"), "prometheus");
+  assert.throws(() => core.readHealthFormat("xml"), {
+    name: "HealthFormatError",
+    code: "invalid_format",
+    message: 'format: expected json or prometheus, got "xml"',
+  });
 });
 
 Deno.test("health facts become alerts, and what was sent before becomes the end of one", () => {

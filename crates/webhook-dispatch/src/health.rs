@@ -2,7 +2,7 @@
 
 use webhook_backoff::{Breaker, BreakerPolicy, BreakerState};
 
-use crate::NamedEndpoint;
+use crate::{EndpointFigures, EndpointHealth, NamedEndpoint, endpoint_health};
 
 /// When something is the matter, and how often that is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +94,8 @@ pub struct FailingEndpoint {
     pub failures_in_a_row: u32,
     /// How long ago the last of them was, in milliseconds.
     pub last_failure_ago_ms: u64,
+    /// The earliest of them that a row still tells: ISO 8601.
+    pub first_failure_at: String,
     /// All that it failed to take were alerts. They are no reason for alarm: it could not be delivered.
     pub is_alerts_only: bool,
 }
@@ -155,12 +157,35 @@ pub struct HealthReport {
     pub last_24_hours: Window,
     /// Endpoints in trouble.
     pub circuit_breakers: BreakerReport,
+    /// How each endpoint fares; for authorised callers only.
+    pub endpoints: Option<Vec<EndpointHealth>>,
 }
 
+/// The codes of all [`Reason`]s, in their order.
+pub(crate) const REASON_CODES: [&str; 4] = [FAILURE_RATE, PENDING, DISPATCHER_NOT_RUNNING, CIRCUIT_BREAKER];
+
+const FAILURE_RATE: &str = "failure_rate";
+const PENDING: &str = "pending";
+const DISPATCHER_NOT_RUNNING: &str = "dispatcher_not_running";
+const CIRCUIT_BREAKER: &str = "circuit_breaker";
+
 impl HealthReport {
+    /// The report for callers with a key: each endpoint's figures beside its breaker. `facts` and `policy` are those that
+    /// the report was judged by.
+    pub fn with_endpoints(
+        mut self,
+        figures: Vec<EndpointFigures>,
+        facts: &HealthFacts,
+        policy: &HealthPolicy,
+    ) -> HealthReport {
+        self.endpoints = Some(endpoint_health::endpoints(figures, facts, &policy.breaker));
+        self
+    }
+
     /// The report for callers without a key: numbers, and no endpoint's name or id.
     pub fn without_names(mut self) -> HealthReport {
         self.circuit_breakers.configs.clear();
+        self.endpoints = None;
         self
     }
 }
@@ -173,15 +198,15 @@ pub fn judge_health(facts: &HealthFacts, policy: &HealthPolicy) -> HealthReport 
     let HealthPolicy { alerts, breaker } = policy;
     let (failed, finished) = (facts.last_hour.failed, facts.last_hour.finished());
     if alerts.is_failing(&facts.last_hour) {
-        add("failure_rate", format!("{failed} of {finished} deliveries failed in the last hour"));
+        add(FAILURE_RATE, format!("{failed} of {finished} deliveries failed in the last hour"));
     }
     if facts.pending > alerts.most_pending {
         let (pending, most) = (facts.pending, alerts.most_pending);
-        add("pending", format!("{pending} deliveries are pending, more than {most}"));
+        add(PENDING, format!("{pending} deliveries are pending, more than {most}"));
     }
     if let Some(due_ms) = facts.due_for_ms.filter(|due_ms| *due_ms > alerts.longest_due_ms) {
         let seconds = due_ms / 1_000;
-        add("dispatcher_not_running", format!("a delivery has been due for {seconds} s and nobody took it"));
+        add(DISPATCHER_NOT_RUNNING, format!("a delivery has been due for {seconds} s and nobody took it"));
     }
     let breakers = policy.open_breakers(facts);
     let configs: Vec<OpenBreaker> = breakers
@@ -190,10 +215,7 @@ pub fn judge_health(facts: &HealthFacts, policy: &HealthPolicy) -> HealthReport 
     let alarming = configs.iter().filter(|open| !open.endpoint.is_alerts_only).count();
     if alarming > 0 {
         let failures = breaker.failures;
-        add(
-            "circuit_breaker",
-            format!("endpoints that failed {failures} or more times in a row: {alarming}"),
-        );
+        add(CIRCUIT_BREAKER, format!("endpoints that failed {failures} or more times in a row: {alarming}"));
     }
     HealthReport {
         healthy: reasons.is_empty(),
@@ -201,11 +223,12 @@ pub fn judge_health(facts: &HealthFacts, policy: &HealthPolicy) -> HealthReport 
         last_hour: facts.last_hour,
         last_24_hours: facts.last_24_hours,
         circuit_breakers: BreakerReport { open: configs.len() as u64, configs },
+        endpoints: None,
     }
 }
 
 /// In how many milliseconds an endpoint whose breaker is not closed is tried; 0 where it is half open.
-fn probe_in_ms(endpoint: &FailingEndpoint, policy: &BreakerPolicy) -> Option<u64> {
+pub(crate) fn probe_in_ms(endpoint: &FailingEndpoint, policy: &BreakerPolicy) -> Option<u64> {
     // Only the distance between the two times counts.
     let now_ms = endpoint.last_failure_ago_ms;
     match Breaker::rebuilt(endpoint.failures_in_a_row, 0).state(policy, now_ms) {
@@ -269,6 +292,7 @@ mod tests {
                 name: "n".to_owned(),
                 failures_in_a_row,
                 last_failure_ago_ms,
+                first_failure_at: String::new(),
                 is_alerts_only: false,
             }],
             ..HealthFacts::default()
@@ -291,6 +315,7 @@ mod tests {
                 name: "n".to_owned(),
                 failures_in_a_row: 5,
                 last_failure_ago_ms: 0,
+                first_failure_at: String::new(),
                 is_alerts_only: true,
             }],
             ..HealthFacts::default()

@@ -1,16 +1,19 @@
 //! The way of a delivery between the database and the wire: [`Dispatcher::claim_order`] says what to claim,
 //! [`Dispatcher::plan`] turns claimed rows into requests, [`Dispatcher::settle`] turns outcomes into rows,
-//! [`judge_health`] turns counts into a report, [`alerts_due`] into alerts.
+//! [`judge_health`] turns counts into a report, [`metrics`] that into Prometheus' text, [`alerts_due`] into alerts.
 
 mod alerts;
 mod call;
 mod carry;
+mod endpoint_health;
 mod endpoints;
 mod health;
+mod health_format;
 mod journal;
 mod log_budget;
 mod options;
 mod plan;
+mod prometheus;
 mod replay;
 mod rows;
 mod settings;
@@ -22,16 +25,22 @@ mod wire;
 pub use alerts::{ALERT_EVENT, Alert, AlertState, Cause, NamedEndpoint, OpenAlert, Scope, alerts_due};
 pub use call::{Call, CallError};
 pub use carry::{Given, Step, Task};
+pub use endpoint_health::{
+    EndpointBreaker, EndpointBreakerState, EndpointFigures, EndpointHealth, FIGURES_WINDOW_S, Latency,
+    protocol_name,
+};
 pub use endpoints::{Allowance, ClaimOrder, EndpointFacts, RateWindow};
 pub use health::{
     AlertPolicy, BreakerReport, FailingEndpoint, HealthFacts, HealthPolicy, HealthReport, OpenBreaker,
     Reason, Window, judge_health,
 };
+pub use health_format::{HealthFormat, HealthFormatError};
 pub use journal::{FailedAttempt, Served};
 pub use log_budget::{LogBudget, Weight};
 pub use plan::{
     AttemptRef, Batch, BatchOutcome, Carrier, Dispatcher, End, Plan, Refusal, SEEN_THROUGH, saw_through,
 };
+pub use prometheus::{METRICS_TYPE, metrics};
 pub use replay::{Replay, ReplayError};
 pub use rows::{ClaimedDelivery, Disposition, Endpoint, RowUpdate};
 pub use settings::{SettingError, Settings};

@@ -5,7 +5,12 @@ use tsify::{Ts, Tsify};
 use wasm_bindgen::prelude::*;
 use webhook_dispatch as dispatch;
 
-use crate::{alerts::NamedEndpoint, error::shape_error, settings::Settings};
+use crate::{
+    alerts::NamedEndpoint,
+    endpoint_health::{EndpointHealth, EndpointsFigures, seconds_until},
+    error::{js_error, shape_error},
+    settings::Settings,
+};
 
 /// Deliveries that were made in a window of time, by status.
 #[derive(Serialize, Deserialize, Tsify)]
@@ -24,6 +29,8 @@ pub struct FailingEndpoint {
     failures_in_a_row: f64,
     /// Since the last failure, in milliseconds.
     last_failure_ago_ms: f64,
+    /// The earliest failure since the last success that a row still tells; ISO 8601.
+    first_failure_at: String,
     /// All that it failed to take were alerts.
     is_alerts_only: bool,
 }
@@ -81,38 +88,106 @@ pub struct CircuitBreakers {
 
 /// The answer to "is it well?".
 #[derive(Serialize, Tsify)]
+#[tsify(missing_as_null)]
 pub struct HealthReport {
     healthy: bool,
     reasons: Vec<Reason>,
     stats: HealthStats,
     circuit_breakers: CircuitBreakers,
+    /// How long ago the deliveries were made at most that the endpoints' figures are of, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[tsify(optional)]
+    endpoints_window_s: Option<f64>,
+    /// For authorised callers only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[tsify(optional)]
+    endpoints: Option<Vec<EndpointHealth>>,
 }
 
-/// Judges by the documented thresholds. Names are shown to callers with a key.
+/// In which form health is shown.
+#[derive(Serialize, Tsify)]
+#[serde(transparent)]
+pub struct HealthFormat(#[tsify(type = "\"json\" | \"prometheus\"")] &'static str);
+
+/// Reads the parameter `format`, which may be missing.
+///
+/// @throws {Error} `HealthFormatError` with the code `invalid_format`.
+#[wasm_bindgen(js_name = readHealthFormat)]
+pub fn read_health_format(format: Option<String>) -> Result<Ts<HealthFormat>, JsValue> {
+    let format = dispatch::HealthFormat::parse(format.as_deref())
+        .map_err(|error| js_error("HealthFormatError", "invalid_format", &error.to_string()))?;
+    HealthFormat(format.as_str()).into_ts().map_err(shape_error)
+}
+
+/// Judges by the documented thresholds. `endpoints`, and all names, are for callers with a key: others have none.
 #[wasm_bindgen(js_name = judgeHealth)]
 pub fn judge_health(
     facts: Ts<HealthFacts>,
     settings: Ts<Settings>,
-    #[wasm_bindgen(js_name = isAuthorized)] is_authorized: bool,
+    endpoints: Option<Ts<EndpointsFigures>>,
 ) -> Result<Ts<HealthReport>, JsValue> {
+    let (_, report) = judge(facts, settings, endpoints)?;
+    HealthReport::from(report).into_ts().map_err(shape_error)
+}
+
+/// The same as metrics, in Prometheus' text exposition format 0.0.4.
+#[wasm_bindgen(js_name = healthMetrics)]
+pub fn health_metrics(
+    facts: Ts<HealthFacts>,
+    settings: Ts<Settings>,
+    endpoints: Option<Ts<EndpointsFigures>>,
+) -> Result<String, JsValue> {
+    let (facts, report) = judge(facts, settings, endpoints)?;
+    Ok(dispatch::metrics(&report, &facts))
+}
+
+/// The value of `content-type` for `healthMetrics`.
+#[wasm_bindgen(js_name = healthMetricsType)]
+pub fn health_metrics_type() -> String {
+    dispatch::METRICS_TYPE.to_owned()
+}
+
+fn judge(
+    facts: Ts<HealthFacts>,
+    settings: Ts<Settings>,
+    endpoints: Option<Ts<EndpointsFigures>>,
+) -> Result<(dispatch::HealthFacts, dispatch::HealthReport), JsValue> {
     let facts = facts.to_rust().map_err(shape_error)?.into();
     let settings: dispatch::Settings = settings.to_rust().map_err(shape_error)?.try_into()?;
-    let report = dispatch::judge_health(&facts, &settings.health());
-    let report = if is_authorized { report } else { report.without_names() };
-    let report = HealthReport {
-        healthy: report.healthy,
-        reasons: report
-            .reasons
-            .into_iter()
-            .map(|reason| Reason { code: reason.code.to_owned(), message: reason.message })
-            .collect(),
-        stats: HealthStats { last_hour: report.last_hour.into(), last_24_hours: report.last_24_hours.into() },
-        circuit_breakers: CircuitBreakers {
-            open: report.circuit_breakers.open as f64,
-            configs: report.circuit_breakers.configs.into_iter().map(OpenBreaker::from).collect(),
-        },
+    let policy = settings.health();
+    let report = dispatch::judge_health(&facts, &policy);
+    let report = match endpoints {
+        Some(figures) => {
+            report.with_endpoints(figures.to_rust().map_err(shape_error)?.into(), &facts, &policy)
+        }
+        None => report.without_names(),
     };
-    report.into_ts().map_err(shape_error)
+    Ok((facts, report))
+}
+
+impl From<dispatch::HealthReport> for HealthReport {
+    fn from(report: dispatch::HealthReport) -> Self {
+        HealthReport {
+            healthy: report.healthy,
+            reasons: report
+                .reasons
+                .into_iter()
+                .map(|reason| Reason { code: reason.code.to_owned(), message: reason.message })
+                .collect(),
+            stats: HealthStats {
+                last_hour: report.last_hour.into(),
+                last_24_hours: report.last_24_hours.into(),
+            },
+            circuit_breakers: CircuitBreakers {
+                open: report.circuit_breakers.open as f64,
+                configs: report.circuit_breakers.configs.into_iter().map(OpenBreaker::from).collect(),
+            },
+            endpoints_window_s: report.endpoints.is_some().then_some(dispatch::FIGURES_WINDOW_S as f64),
+            endpoints: report
+                .endpoints
+                .map(|endpoints| endpoints.into_iter().map(EndpointHealth::from).collect()),
+        }
+    }
 }
 
 impl From<HealthFacts> for dispatch::HealthFacts {
@@ -157,6 +232,7 @@ impl From<FailingEndpoint> for dispatch::FailingEndpoint {
             name: endpoint.name,
             failures_in_a_row: endpoint.failures_in_a_row as u32,
             last_failure_ago_ms: endpoint.last_failure_ago_ms as u64,
+            first_failure_at: endpoint.first_failure_at,
             is_alerts_only: endpoint.is_alerts_only,
         }
     }
@@ -170,7 +246,7 @@ impl From<dispatch::OpenBreaker> for OpenBreaker {
             name: endpoint.name,
             state: if probe_in_ms == 0 { "half_open" } else { "open" },
             failures_in_a_row: endpoint.failures_in_a_row,
-            probe_in_s: (probe_in_ms as f64 / 1_000.0).ceil(),
+            probe_in_s: seconds_until(probe_in_ms),
         }
     }
 }

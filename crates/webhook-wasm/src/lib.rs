@@ -10,6 +10,7 @@ pub mod call;
 pub mod carry;
 pub mod claims;
 pub mod dispatcher;
+pub mod endpoint_health;
 mod error;
 pub mod events;
 pub mod health;

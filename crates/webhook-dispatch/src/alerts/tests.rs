@@ -38,8 +38,14 @@ fn open_of_shop(cause: &str, sent_ago_ms: u64, is_active: Option<bool>) -> OpenA
 
 fn failing(failures_in_a_row: u32, is_alerts_only: bool) -> HealthFacts {
     let NamedEndpoint { id: endpoint_id, name } = shop();
-    let endpoint =
-        FailingEndpoint { endpoint_id, name, failures_in_a_row, last_failure_ago_ms: 0, is_alerts_only };
+    let endpoint = FailingEndpoint {
+        endpoint_id,
+        name,
+        failures_in_a_row,
+        last_failure_ago_ms: 0,
+        first_failure_at: String::new(),
+        is_alerts_only,
+    };
     HealthFacts { failing: vec![endpoint], ..HealthFacts::default() }
 }
 
