@@ -34,7 +34,7 @@ export const KINDS = {
     expected: "the https:// URL that the workflow shows",
   },
   mail: {
-    form: /^mailto:[^\s@]+@[^\s@]+$/,
+    form: /^mailto:[^\s@,]+@[^\s@,]+(,[^\s@,]+@[^\s@,]+)*$/,
     expected: "an address like ops@example.com",
     url: (target) => target.startsWith("mailto:") ? target : `mailto:${target}`,
   },
