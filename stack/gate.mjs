@@ -34,6 +34,7 @@ const PARTS = {
       ...["clippy", "--workspace", "--all-targets", "--all-features", "--locked", "--", "-D", "warnings"],
     );
     await cargo("licences and sources of the crates are allowed", "xtask", "licences");
+    await cargo("README.md and .env.example have the code's variables", "xtask", "variables", "--check");
     if (spawnSync("cargo", ["deny", "--version"]).status === 0) {
       await cargo("no crate has a known advisory", "deny", "--all-features", "check", "advisories");
     } else {

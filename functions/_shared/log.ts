@@ -4,7 +4,7 @@
  * @module
  */
 
-import { LogBudget } from "./core.ts";
+import { LogBudget, version } from "./core.ts";
 
 export type Level = "info" | "warn" | "error";
 
@@ -13,6 +13,8 @@ export type Fields = Record<string, string | number | boolean | null>;
 
 /** `isDetail`: one line of many, which are left out first where there are too many. */
 export type Log = (level: Level, message: string, fields?: Fields, isDetail?: boolean) => void;
+
+const VERSION = version();
 
 /** The platform drops lines of more than 10,000 characters. */
 const MOST_CHARS = 1_000;
@@ -30,6 +32,7 @@ export function createLog(
       level,
       msg: message,
       function: functionName,
+      version: VERSION,
       ...fields,
     };
     write(JSON.stringify(line, (_, value) => typeof value === "string" ? value.slice(0, MOST_CHARS) : value));

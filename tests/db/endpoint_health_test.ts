@@ -217,7 +217,7 @@ databaseTest("answers of every kind fit the schema, and what does not is found",
   const [endpoint] = named.endpoints;
   const wrong = {
     "a field too much": { ...open, uptime: 5 },
-    "a field too few": { healthy: true, reasons: [], stats: open.stats },
+    "a field too few": { healthy: true, version: "1", reasons: [], stats: open.stats },
     "a text for a number": {
       ...open,
       stats: { ...open.stats, last_hour: { ...open.stats.last_hour, total: "1" } },

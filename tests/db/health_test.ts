@@ -1,6 +1,7 @@
 /** webhook-health: the numbers of the tables, and who may see what. */
 
 import assert from "node:assert/strict";
+import { version } from "../../functions/_shared/core.ts";
 import { createHandler as createTestWebhook } from "../../functions/test-webhook/handler.ts";
 import { databaseTest, insertEndpoint } from "../support/database.ts";
 import { health, insert } from "../support/health.ts";
@@ -12,6 +13,7 @@ databaseTest("an empty system is healthy, and the answer has the documented shap
   const none = { total: 0, pending: 0, delivered: 0, failed: 0 };
   assert.deepEqual(await answer.json(), {
     healthy: true,
+    version: version(),
     reasons: [],
     stats: { last_hour: none, last_24_hours: none },
     circuit_breakers: { open: 0, configs: [] },

@@ -55,8 +55,9 @@ databaseTest(
 
         const known = await documented();
         assert(known.size >= 15, `${known.size} lines are documented`);
-        for (const { ts: _, level, msg, function: name, ...fields } of parsed) {
+        for (const { ts: _, level, msg, function: name, version, ...fields } of parsed) {
           assert.equal(name, "webhook-dispatcher");
+          assert.match(version, /^\d+\.\d+\.\d+$/);
           assert(["info", "warn", "error"].includes(level));
           assert.deepEqual(Object.keys(fields).sort(), known.get(msg), msg);
         }

@@ -52,6 +52,7 @@ function valuesOf(families: Family[], name: string): Record<string, number> {
 
 const OPEN_TO_ALL = [
   "webhook_healthy",
+  "webhook_build_info",
   "webhook_unhealthy_reason",
   "webhook_deliveries",
   "webhook_pending_deliveries",

@@ -37,7 +37,8 @@ Deno.test("a log line is one JSON object", () => {
   createLog("webhook-dispatcher", (line) => lines.push(line))("warn", "two\nlines", { count: 2 });
   assert.equal(lines.length, 1);
   assert(!lines[0]!.includes("\n"));
-  const { ts, ...rest } = JSON.parse(lines[0]!);
+  const { ts, version, ...rest } = JSON.parse(lines[0]!);
+  assert.match(version, /^\d+\.\d+\.\d+$/);
   assert.equal(new Date(ts).toISOString(), ts);
   assert.deepEqual(rest, { level: "warn", msg: "two\nlines", function: "webhook-dispatcher", count: 2 });
 });

@@ -1,10 +1,12 @@
 //! Builds what the functions import. `cargo xtask build` makes the WASM modules and the TypeScript around them,
-//! `cargo xtask licences` checks where dependencies come from and on what terms.
+//! `cargo xtask licences` checks where dependencies come from and on what terms, `cargo xtask variables` writes the README's
+//! tables of variables and `.env.example`.
 
 mod build;
 mod licences;
 mod stamp;
 mod toolchain;
+mod variables;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -26,7 +28,9 @@ fn run() -> anyhow::Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["build"] => build::build(&root),
         ["licences"] => licences::check(&root),
-        _ => bail!("usage: cargo xtask build | licences"),
+        ["variables"] => variables::write(&root),
+        ["variables", "--check"] => variables::check(&root),
+        _ => bail!("usage: cargo xtask build | licences | variables [--check]"),
     }
 }
 

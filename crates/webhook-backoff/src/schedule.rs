@@ -48,6 +48,11 @@ impl Schedule {
         Schedule { delays_ms: doubling.chain([CAP_MS]).collect(), attempts: EXPONENTIAL_ATTEMPTS }
     }
 
+    /// No delay but what keeps the next attempt for the next call, for ten attempts.
+    pub fn none() -> Schedule {
+        Schedule { delays_ms: vec![1_000], attempts: EXPONENTIAL_ATTEMPTS }
+    }
+
     /// The delays as they are given, in milliseconds, and one attempt more than there are delays.
     pub fn list(delays_ms: Vec<u64>) -> Schedule {
         let attempts = u32::try_from(delays_ms.len()).unwrap_or(u32::MAX).saturating_add(1);

@@ -19,6 +19,8 @@ mod rows;
 mod settings;
 mod settle;
 mod small_map;
+#[cfg(any(test, feature = "variable-table"))]
+pub mod variable_table;
 mod variables;
 mod wire;
 
@@ -48,6 +50,9 @@ pub use settle::{GONE_REASON, Settled};
 pub use small_map::SmallMap;
 pub use variables::Reader;
 pub use wire::{Protocols, WirePolicy};
+
+/// Which version this is.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How we name ourselves to receivers.
 pub const USER_AGENT: &str = concat!("supabase-webhooks/", env!("CARGO_PKG_VERSION"));

@@ -5,7 +5,9 @@
 
 use std::fmt::Write as _;
 
-use crate::{EndpointBreakerState, EndpointHealth, HealthFacts, HealthReport, Window, health::REASON_CODES};
+use crate::{
+    EndpointBreakerState, EndpointHealth, HealthFacts, HealthReport, VERSION, Window, health::REASON_CODES,
+};
 
 /// The value of `content-type` that goes with [`metrics`].
 pub const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -15,6 +17,8 @@ pub fn metrics(report: &HealthReport, facts: &HealthFacts) -> String {
     let mut text = Text::default();
     text.family("webhook_healthy", "Whether there is no reason against it (1) or there is (0).");
     text.sample(&[], f64::from(u8::from(report.healthy)));
+    text.family("webhook_build_info", "Which version this is.");
+    text.sample(&[("version", VERSION)], 1.0);
     text.family("webhook_unhealthy_reason", "Whether this speaks against it (1) or not (0).");
     for code in REASON_CODES {
         let is_given = report.reasons.iter().any(|reason| reason.code == code);

@@ -1,12 +1,12 @@
 //! The settings of the functions, read from environment variables.
 
 use thiserror::Error;
-use webhook_backoff::{BreakerPolicy, Rate, RetryPolicy};
+use webhook_backoff::{BreakerPolicy, Rate, RetryPolicy, Schedule};
 use webhook_protocol::AllowedAddresses;
 
 use crate::{
     AlertPolicy, HealthPolicy, Protocols, WirePolicy,
-    variables::{RATE_FORM, Reader, parse_bytes, parse_rate, parse_schedule},
+    variables::{RATE_FORM, Reader, parse_bytes, parse_rate, parse_schedule, time_text},
 };
 
 /// How the functions work. All times in milliseconds.
@@ -143,12 +143,15 @@ impl Settings {
             },
             alerts: alert_policy(&mut reader),
         };
+        if settings.retry.schedule == Schedule::none() {
+            // One attempt a call, as it was before there were delays.
+            settings.retry_wait_ms = 0;
+        }
         let shortest = settings.request_timeout_ms + LEASE_MARGIN_MS;
         if settings.lease_ms < shortest {
             if reader.text("WEBHOOK_LEASE").is_some() {
-                let expected = format!("WEBHOOK_REQUEST_TIMEOUT and {LEASE_MARGIN_MS}ms more");
-                let got = format!("{}ms", settings.lease_ms);
-                reader.wrong("WEBHOOK_LEASE", &got, expected, format!("{shortest}ms"));
+                let expected = format!("WEBHOOK_REQUEST_TIMEOUT and {} more", time_text(LEASE_MARGIN_MS));
+                reader.wrong("WEBHOOK_LEASE", &time_text(settings.lease_ms), expected, time_text(shortest));
             }
             settings.lease_ms = shortest;
         }
@@ -199,7 +202,7 @@ fn retry_policy<F: Fn(&str) -> Option<String>>(reader: &mut Reader<F>) -> RetryP
     let schedule = reader.value(
         "WEBHOOK_RETRY_SCHEDULE",
         (default.schedule, "2s,4s,8s,16s,32s,1m,5m,15m,30m,1h,2h,4h,8h,8h,8h"),
-        "exponential, or up to 100 times from 1ms to 7d like 5s,5m,30m,2h",
+        "exponential, none, or up to 100 times from 1ms to 7d like 5s,5m,30m,2h",
         parse_schedule,
     );
     RetryPolicy {
@@ -217,8 +220,6 @@ fn retry_policy<F: Fn(&str) -> Option<String>>(reader: &mut Reader<F>) -> RetryP
 
 #[cfg(test)]
 mod tests {
-    use webhook_backoff::Schedule;
-
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> (Settings, Vec<String>) {
@@ -245,15 +246,29 @@ mod tests {
     }
 
     #[test]
+    fn without_delays_a_call_makes_one_attempt() {
+        let (settings, errors) = read(&[("WEBHOOK_RETRY_SCHEDULE", "none"), ("WEBHOOK_RETRY_WAIT", "9s")]);
+        assert_eq!((settings.retry.max_attempts, settings.retry_wait_ms, errors), (10, 0, vec![]));
+    }
+
+    #[test]
     fn switches_turn_parts_off() {
         let variables = [
+            ("WEBHOOK_ALERTS", "off"),
+            ("WEBHOOK_IDEMPOTENCY_KEYS", "off"),
+            ("WEBHOOK_STANDARD_WEBHOOKS", "off"),
+            ("WEBHOOK_TRACE_CONTEXT", "off"),
+            ("WEBHOOK_PROTOCOLS", "http"),
             ("WEBHOOK_BREAKER_FAILURES", "0"),
             ("WEBHOOK_RETRY_JITTER", "0"),
             ("WEBHOOK_RATE_LIMIT", "none"),
         ];
         let (settings, errors) = read(&variables);
         assert_eq!((settings.breaker.failures, settings.retry.jitter_percent), (0, 0));
-        assert_eq!((settings.rate_limit, errors), (None, vec![]));
+        assert_eq!((settings.rate_limit, settings.alerts.is_on, errors), (None, false, vec![]));
+        let wire = settings.wire;
+        assert_eq!([wire.idempotency_keys, wire.standard_webhooks, wire.trace_context], [false; 3]);
+        assert_eq!(wire.protocols.text(), "http");
     }
 
     #[test]
@@ -275,10 +290,10 @@ mod tests {
         assert_eq!(
             errors,
             [
-                r#"WEBHOOK_RETRY_SCHEDULE: expected exponential, or up to 100 times from 1ms to 7d like 5s,5m,30m,2h, got "often"; using 2s,4s,8s,16s,32s,1m,5m,15m,30m,1h,2h,4h,8h,8h,8h"#,
+                r#"WEBHOOK_RETRY_SCHEDULE: expected exponential, none, or up to 100 times from 1ms to 7d like 5s,5m,30m,2h, got "often"; using 2s,4s,8s,16s,32s,1m,5m,15m,30m,1h,2h,4h,8h,8h,8h"#,
                 r#"WEBHOOK_MAX_ATTEMPTS: expected a whole number from 1 to 1000, got "0"; using 16"#,
                 r#"WEBHOOK_RATE_LIMIT: expected none or a rate like 10/s, 600/m or 1000/h, from 1 to 1000000, got "10"; using none"#,
-                r#"WEBHOOK_REQUEST_TIMEOUT: expected a time like 500ms, 10s, 5m, 2h or 1d, from 100ms to 120000ms, got "10"; using 10000ms"#,
+                r#"WEBHOOK_REQUEST_TIMEOUT: expected a time like 500ms, 10s, 5m, 2h or 1d, from 100ms to 2m, got "10"; using 10s"#,
                 r#"WEBHOOK_MAX_PAYLOAD: expected a size like 256KiB or 1MiB, from 1KiB to 16MiB, got "1MB"; using 1MiB"#,
             ]
         );

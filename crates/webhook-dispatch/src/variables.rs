@@ -62,8 +62,9 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
     }
 
     pub(crate) fn time(&mut self, name: &'static str, default_ms: u64, least_ms: u64, most_ms: u64) -> u64 {
-        let expected = format!("a time like 500ms, 10s, 5m, 2h or 1d, from {least_ms}ms to {most_ms}ms");
-        self.value(name, (default_ms, &format!("{default_ms}ms")), &expected, |text| {
+        let (least, most) = (time_text(least_ms), time_text(most_ms));
+        let expected = format!("a time like 500ms, 10s, 5m, 2h or 1d, from {least} to {most}");
+        self.value(name, (default_ms, &time_text(default_ms)), &expected, |text| {
             parse_time_ms(text).filter(|time| (least_ms..=most_ms).contains(time))
         })
     }
@@ -82,9 +83,17 @@ fn parse_quantity(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(*size)
 }
 
+const TIMES: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+
 /// `500ms`, `10s`, `5m`, `2h` or `1d`, in milliseconds.
 pub(crate) fn parse_time_ms(text: &str) -> Option<u64> {
-    parse_quantity(text, &[("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)])
+    parse_quantity(text, &TIMES)
+}
+
+/// A time as [`parse_time_ms`] reads it, in the largest unit that it is a multiple of.
+pub(crate) fn time_text(ms: u64) -> String {
+    let fits = TIMES.iter().rev().find(|(_, size)| ms > 0 && ms.is_multiple_of(*size));
+    fits.map_or("0s".to_owned(), |(unit, size)| format!("{}{unit}", ms / size))
 }
 
 /// `500B`, `256KiB` or `1MiB`, in bytes.
@@ -113,10 +122,12 @@ pub(crate) fn parse_rate(text: &str) -> Option<Rate> {
 const MOST_DELAY_MS: u64 = 7 * 86_400_000;
 const MOST_DELAYS: usize = 100;
 
-/// `exponential`, or delays separated by commas.
+/// `exponential`, `none`, or delays separated by commas.
 pub(crate) fn parse_schedule(text: &str) -> Option<Schedule> {
-    if text == "exponential" {
-        return Some(Schedule::exponential());
+    match text {
+        "exponential" => return Some(Schedule::exponential()),
+        "none" => return Some(Schedule::none()),
+        _ => {}
     }
     let delays: Option<Vec<u64>> = text
         .split(',')
@@ -137,6 +148,14 @@ mod tests {
         for wrong in ["", "5", "s", "-5s", "5 s", "1.5s", "5S", "99999999999999999999s"] {
             assert_eq!(parse_time_ms(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn times_are_shown_in_their_largest_unit() {
+        for text in ["0s", "500ms", "1500ms", "7s", "90s", "5m", "2h", "7d"] {
+            assert_eq!(time_text(parse_time_ms(text).unwrap()), text);
+        }
+        assert_eq!([60_000, 3_600_000, 172_800_000].map(time_text), ["1m", "1h", "2d"]);
     }
 
     #[test]
@@ -161,6 +180,7 @@ mod tests {
     #[test]
     fn schedules_are_a_name_or_a_list() {
         assert_eq!(parse_schedule("exponential"), Some(Schedule::exponential()));
+        assert_eq!(parse_schedule("none"), Some(Schedule::none()));
         let list = parse_schedule("5s, 5m,30m,2h,5h,10h,10h").unwrap();
         assert_eq!(list.attempts(), 8);
         assert_eq!(list.delays_ms().first(), Some(&5_000));

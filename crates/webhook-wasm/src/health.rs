@@ -91,6 +91,8 @@ pub struct CircuitBreakers {
 #[tsify(missing_as_null)]
 pub struct HealthReport {
     healthy: bool,
+    /// Which version of the functions this is.
+    version: &'static str,
     reasons: Vec<Reason>,
     stats: HealthStats,
     circuit_breakers: CircuitBreakers,
@@ -108,6 +110,12 @@ pub struct HealthReport {
 #[derive(Serialize, Tsify)]
 #[serde(transparent)]
 pub struct HealthFormat(#[tsify(type = "\"json\" | \"prometheus\"")] &'static str);
+
+/// Which version of the functions this is.
+#[wasm_bindgen]
+pub fn version() -> String {
+    dispatch::VERSION.to_owned()
+}
 
 /// Reads the parameter `format`, which may be missing.
 ///
@@ -169,6 +177,7 @@ impl From<dispatch::HealthReport> for HealthReport {
     fn from(report: dispatch::HealthReport) -> Self {
         HealthReport {
             healthy: report.healthy,
+            version: dispatch::VERSION,
             reasons: report
                 .reasons
                 .into_iter()

@@ -34,6 +34,7 @@ fn lines(figures: Option<Vec<EndpointFigures>>) -> Vec<String> {
 fn the_figures_of_all_name_no_endpoint() {
     let expected = [
         "webhook_healthy 0",
+        concat!("webhook_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
         "webhook_unhealthy_reason{code=\"failure_rate\"} 1",
         "webhook_unhealthy_reason{code=\"pending\"} 0",
         "webhook_unhealthy_reason{code=\"dispatcher_not_running\"} 0",
@@ -70,7 +71,7 @@ fn every_family_has_its_help_and_type_once_and_before_its_samples() {
             assert_eq!(line.split(['{', ' ']).next(), Some(family));
         }
     }
-    assert_eq!(seen.len(), 12);
+    assert_eq!(seen.len(), 13);
 }
 
 #[test]
