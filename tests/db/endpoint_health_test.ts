@@ -65,7 +65,7 @@ databaseTest(
     }]);
     assert(!JSON.stringify(named).includes("not-to-be-shown"));
     const open = await answerOf(database);
-    assert.deepEqual(Object.keys(open), ["healthy", "reasons", "stats", "circuit_breakers"]);
+    assert.deepEqual(Object.keys(open), ["healthy", "version", "reasons", "stats", "circuit_breakers"]);
   },
 );
 

@@ -17,7 +17,7 @@ async function alerts(database: Pick<TestDatabase, "url">, args: string[], env: 
 }
 
 async function listeners({ sql }: TestDatabase) {
-  return await sql`select name, url, events, secret_key, is_active from public.webhook_configurations order by created_at`;
+  return await sql`select name, url, to_json(events) as events, secret_key, is_active from public.webhook_configurations order by created_at`;
 }
 
 databaseTest(

@@ -344,7 +344,7 @@ Deno.test("health facts become a report", () => {
   });
   const open = core.judgeHealth(facts, testSettings());
   assert.deepEqual(open.circuit_breakers, { open: 1, configs: [] });
-  assert.deepEqual(Object.keys(open), ["healthy", "reasons", "stats", "circuit_breakers"]);
+  assert.deepEqual(Object.keys(open), ["healthy", "version", "reasons", "stats", "circuit_breakers"]);
   assert.deepEqual(Object.keys(core.judgeHealth(facts, testSettings(), null)), Object.keys(open));
   assert.match(core.healthMetrics(facts, testSettings()), /^webhook_healthy 0$/m);
   assert.match(core.healthMetrics(facts, testSettings(), [figures]), /^webhook_endpoint_attempts\{.*\} 9$/m);
