@@ -1,5 +1,6 @@
 /** What the Supabase CLI uploads for a function, found as it finds it, and whether that is all that is needed. */
 
+import { Buffer } from "node:buffer";
 import { readFile, stat } from "node:fs/promises";
 import { dirname, extname, join, relative, sep } from "node:path";
 import { Failure } from "../say.mjs";
