@@ -132,7 +132,7 @@ const PARTS = {
     await needsCore();
     const { python, reason } = await pythonForWorkflows();
     if (!python) report.skip("zizmor and ShellCheck on the workflows", reason);
-    const missing = ["bash", "curl", "jq"].filter((name) => !runs(name, "--version"));
+    const missing = ["bash", "curl", "jq", "sha256sum"].filter((name) => !runs(name, "--version"));
     if (missing.length > 0) report.skip("the workflows' steps", `${missing.join(", ")} is missing`);
     await denoTests(levels, "deploy", {
       url: await postgresUrl(),

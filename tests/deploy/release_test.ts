@@ -86,7 +86,11 @@ Deno.test("the bill of materials is valid, and names what the modules themselves
     for (const name of ["webhook_wasm", "webhook_kafka_wasm"]) {
       const text = await Deno.readTextFile(`${ROOT}functions/_shared/generated/${name}_bytes.ts`);
       const bytes = atob(/"([^"]+)"/.exec(text)![1]!);
-      for (const [, crate, release] of bytes.matchAll(/\/registry\/src\/[^/]+\/([\w-]+)-(\d+\.\d+\.\d+[\w.+-]*)\//g)) {
+      for (
+        const [, crate, release] of bytes.matchAll(
+          /\/registry\/src\/[^/]+\/([\w-]+)-(\d+\.\d+\.\d+[\w.+-]*)\//g,
+        )
+      ) {
         inModules.add(`pkg:cargo/${crate}@${release}`);
       }
     }

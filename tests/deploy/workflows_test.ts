@@ -11,7 +11,7 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 /** A Python with zizmor and ShellCheck, from `npm test`. */
 const python = Deno.env.get("TEST_WORKFLOWS_PYTHON");
 /** Whether this machine has what GitHub's runners have. */
-const hasShell = ["bash", "curl", "jq"].every((name) => {
+const hasShell = ["bash", "curl", "jq", "sha256sum"].every((name) => {
   try {
     return new Deno.Command(name, { args: ["--version"], stdout: "null", stderr: "null" }).outputSync()
       .success;
@@ -306,6 +306,77 @@ Deno.test("close-discussions.yml: goes on while there are more", { ignore: !hasS
   const forEver = await ran("close-discussions.yml", () => answer(true));
   assert.deepEqual([forEver.code, forEver.calls.length], [1, 20], forEver.output);
   assert.match(forEver.output, /There are more after 20 calls; the next run goes on\./);
+});
+
+Deno.test("deploy.yml: builds without the token, then deploys with it; what is not set is one line", {
+  ignore: !hasShell,
+}, async () => {
+  const job = readWorkflow("deploy.yml").jobs.deploy!;
+  const ref = "abcdefghijklmnopqrst";
+  const token = "sbp_shown-nowhere";
+  // Instead of npm: it says how it was called.
+  const prepare = async (folder: string) => {
+    await Deno.mkdir(`${folder}/bin`);
+    const script = '#!/bin/sh\necho "npm $*, token: ${SUPABASE_ACCESS_TOKEN:+set}"\n';
+    await Deno.writeTextFile(`${folder}/bin/npm`, script, { mode: 0o755 });
+  };
+  const run = (vars: Record<string, string>, secrets: Record<string, string>, inputs = {}) =>
+    runJob(job, { github: {}, vars, secrets, inputs }, {}, prepare);
+  const deployed = await run({ SUPABASE_PROJECT_REF: ref }, { SUPABASE_ACCESS_TOKEN: token });
+  const said = `npm run deploy -- --no-build --remote=${ref}, token: set\n`;
+  assert.deepEqual([deployed.code, deployed.output], [0, `npm run build, token: \n${said}`]);
+  assert.equal(deployed.summary, `\`\`\`\n${said}\`\`\`\n`);
+  const checked = await run({ SUPABASE_PROJECT_REF: ref }, { SUPABASE_ACCESS_TOKEN: token }, { check: true });
+  assert.match(checked.output, / --check, token: set$/m);
+  const unset = await run({}, { SUPABASE_ACCESS_TOKEN: token });
+  assert.deepEqual([unset.code, unset.output], [
+    1,
+    "::error::Set the repository variable SUPABASE_PROJECT_REF.\n",
+  ]);
+  const secret = await run({ SUPABASE_PROJECT_REF: ref }, {});
+  assert.equal(secret.code, 1);
+  assert.match(
+    secret.output,
+    /^::error::Set the secret SUPABASE_ACCESS_TOKEN of the environment production\.\n$/,
+  );
+});
+
+Deno.test("release.yml: publishes what was built, with its notes, and nothing that was changed since", {
+  ignore: !hasShell,
+}, async () => {
+  const job = readWorkflow("release.yml").jobs.publish!;
+  const files = ["supabase-webhooks-1.2.3.cdx.json", "supabase-webhooks-1.2.3.tar.gz"];
+  const publish = (tag: string, content: string) =>
+    runJob(
+      job,
+      { github: { token: "ghs_shown-nowhere" }, vars: {}, secrets: {}, inputs: {} },
+      { GITHUB_REPOSITORY: "owner/repository", GITHUB_REF_NAME: tag },
+      async (folder) => {
+        await Deno.mkdir(`${folder}/bin`);
+        await Deno.writeTextFile(`${folder}/bin/gh`, '#!/bin/sh\necho "gh $*"\n', { mode: 0o755 });
+        await Deno.mkdir(`${folder}/dist`);
+        for (const file of files) await Deno.writeTextFile(`${folder}/dist/${file}`, content);
+        // Of the text "built".
+        const sum = "586a866f990ab55e36decfffc2011f172e4452d5141c939a5436baffba11111d";
+        await Deno.writeTextFile(
+          `${folder}/dist/SHA256SUMS`,
+          files.map((file) => `${sum}  ${file}\n`).join(""),
+        );
+        await Deno.writeTextFile(`${folder}/dist/NOTES.md`, "");
+      },
+    );
+  const { code, output } = await publish("v1.2.3", "built");
+  assert.equal(code, 0, output);
+  const options = "--repo owner/repository --verify-tag --title v1.2.3 --notes-file NOTES.md";
+  assert.match(
+    output,
+    new RegExp(`^gh release create v1\\.2\\.3 ${options} SHA256SUMS ${files[1]} ${files[0]}$`, "m"),
+  );
+  const candidate = await publish("v1.2.3-rc.1", "built");
+  assert.match(candidate.output, / --prerelease SHA256SUMS /);
+  const changed = await publish("v1.2.3", "changed");
+  assert.equal(changed.code, 1);
+  assert.doesNotMatch(changed.output, /^gh /m);
 });
 
 Deno.test("every action is pinned by its commit, and every job has no right that it does not name", () => {

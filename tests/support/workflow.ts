@@ -15,6 +15,7 @@ export interface Step {
   shell?: string;
   env?: Record<string, unknown>;
   run?: string;
+  "working-directory"?: string;
   with?: Record<string, unknown>;
 }
 
@@ -56,10 +57,19 @@ export function readWorkflow(name: string): Workflow {
   return parse(Deno.readTextFileSync(new URL(name, WORKFLOWS)));
 }
 
-/** The steps of a job that run a shell, one after the other, up to the first that fails. `env` is put over theirs. */
-export async function runJob(job: Job, context: Context, env: Record<string, string> = {}): Promise<Ran> {
+/**
+ * The steps of a job that run a shell, one after the other, up to the first that fails. `env` is put over theirs, and
+ * `prepare` fills the folder that they run in.
+ */
+export async function runJob(
+  job: Job,
+  context: Context,
+  env: Record<string, string> = {},
+  prepare: (folder: string) => Promise<void> = async () => {},
+): Promise<Ran> {
   const folder = await Deno.makeTempDir();
   try {
+    await prepare(folder);
     const summary = `${folder}/summary.md`;
     await Deno.writeTextFile(summary, "");
     let [code, output] = [0, ""];
@@ -72,9 +82,15 @@ export async function runJob(job: Job, context: Context, env: Record<string, str
       const own = Object.fromEntries(Object.entries(step.env ?? {}).map(([k, v]) => [k, fill(v, context)]));
       const ran = await new Deno.Command("bash", {
         args: [...flags, script],
-        cwd: folder,
+        cwd: `${folder}/${step["working-directory"] ?? "."}`,
         clearEnv: true,
-        env: { PATH: Deno.env.get("PATH")!, HOME: folder, GITHUB_STEP_SUMMARY: summary, ...own, ...env },
+        env: {
+          PATH: `${folder}/bin:${Deno.env.get("PATH")}`,
+          HOME: folder,
+          GITHUB_STEP_SUMMARY: summary,
+          ...own,
+          ...env,
+        },
         stdin: "null",
       }).output();
       code = ran.code;
