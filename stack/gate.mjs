@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { FUNCTIONS } from "./functions.mjs";
 import { endPostgres, postgresUrl } from "./gate-database.mjs";
 import { ROOT } from "./processes.mjs";
-import { brokersForTests, denoPath, pythonForTests } from "./programs.mjs";
+import { brokersForTests, denoPath, pythonForTests, pythonForWorkflows, runs } from "./programs.mjs";
 import { Report } from "./report.mjs";
 import { Failure, run } from "./say.mjs";
 import { installPackages, requireRust } from "./setup.mjs";
@@ -137,7 +137,14 @@ const PARTS = {
 
   async deploy(levels) {
     await needsCore();
-    await denoTests(levels, "deploy", { url: await postgresUrl() });
+    const { python, reason } = await pythonForWorkflows();
+    if (!python) report.skip("zizmor and ShellCheck on the workflows", reason);
+    const missing = ["bash", "curl", "jq", "sha256sum"].filter((name) => !runs(name, "--version"));
+    if (missing.length > 0) report.skip("the workflows' steps", `${missing.join(", ")} is missing`);
+    await denoTests(levels, "deploy", {
+      url: await postgresUrl(),
+      env: { TEST_WORKFLOWS_PYTHON: python ?? "" },
+    });
     await report.step("npm start -- --once delivers nine of nine", process.execPath, await startArguments(), {
       show: /"events":9,"delivered":9/,
     });

@@ -65,6 +65,9 @@ export async function reachableFor(user, bin) {
 /** A Python with what the README's receiver needs, and the official readers of traces, metrics and Slack's blocks. */
 export const pythonForTests = () => pythonWith("python", "tests/requirements.txt");
 
+/** A Python whose folder of programs has what judges the workflows. */
+export const pythonForWorkflows = () => pythonWith("python-workflows", "tests/requirements-workflows.txt");
+
 /** Google's emulator for Pub/Sub, as Debian's package has it. */
 const PUBSUB_EMULATOR = "/usr/lib/google-cloud-sdk/platform/pubsub-emulator/lib";
 
@@ -100,7 +103,8 @@ export async function brokersForTests() {
   return { python, parts, missing };
 }
 
-function runs(program, ...args) {
+/** Whether a program is there and says so. */
+export function runs(program, ...args) {
   return spawnSync(program, args).status === 0;
 }
 
