@@ -1,5 +1,5 @@
 -- The webhook tables and dispatch_webhook as production has them, for a project that does not have them yet.
--- What is there already is left alone, however it looks.
+-- What is there already is left alone, however it looks. What this makes has a comment, by which the way back knows it.
 
 do $migration$
 begin
@@ -28,6 +28,7 @@ begin
       using (exists (select from public.users u where u.id = auth.uid() and u.role = 'admin'));
     revoke all on public.webhook_configurations from anon, authenticated, service_role;
     grant select on public.webhook_configurations to anon, authenticated;
+    comment on table public.webhook_configurations is 'Made by webhook_baseline.';
   end if;
 
   if to_regclass('public.webhook_deliveries') is null then
@@ -52,6 +53,7 @@ begin
       using (exists (select from public.users u where u.id = auth.uid() and u.role = 'admin'));
     revoke all on public.webhook_deliveries from anon, authenticated, service_role;
     grant select on public.webhook_deliveries to anon, authenticated;
+    comment on table public.webhook_deliveries is 'Made by webhook_baseline.';
   end if;
 
   if to_regprocedure('public.dispatch_webhook(text, jsonb, uuid)') is null then
@@ -74,6 +76,7 @@ begin
   where c.is_active and dispatch_webhook.event_type = any (c.events);
 end
 $$;
+    comment on function public.dispatch_webhook(text, jsonb, uuid) is 'Made by webhook_baseline.';
   end if;
 end
 $migration$;

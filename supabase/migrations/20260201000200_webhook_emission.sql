@@ -98,16 +98,18 @@ set search_path = ''
 set lock_timeout = '2s'
 as $$
 declare
-  subject text := webhooks.subject_of(event_type, data, coalesce(actor, auth.uid()));
-  most_age interval := (select s.duplicate_window from webhooks.settings s);
+  about text;
+  most_age interval;
   is_told boolean;
 begin
-  if subject is null or not webhooks.is_wanted(event_type) then
+  about := webhooks.subject_of(event_type, data, coalesce(actor, auth.uid()));
+  most_age := (select s.duplicate_window from webhooks.settings s);
+  if about is null or not webhooks.is_wanted(event_type) then
     return false;
   end if;
   -- A transaction that tells the same at this moment is waited for: if it is rolled back, this call is the only one.
   insert into webhooks.told as t (event_type, subject, called_at, called_in, seen_at)
-  values (is_told_by_trigger.event_type, is_told_by_trigger.subject, clock_timestamp(), pg_current_xact_id(),
+  values (is_told_by_trigger.event_type, about, clock_timestamp(), pg_current_xact_id(),
     clock_timestamp())
   on conflict on constraint told_pkey do update set
     called_at = case when t.changed_in = excluded.called_in or t.changed_at > excluded.called_at - most_age
@@ -158,10 +160,11 @@ set search_path = ''
 set lock_timeout = '2s'
 as $$
 declare
-  most_age interval := (select s.duplicate_window from webhooks.settings s);
+  most_age interval;
   at timestamptz := clock_timestamp();
   called text[];
 begin
+  most_age := (select s.duplicate_window from webhooks.settings s);
   -- In one order, so that two bulk changes do not wait for each other crosswise.
   with changed as (
     insert into webhooks.told as t (event_type, subject, changed_at, changed_in, seen_at)
@@ -458,13 +461,13 @@ end
 $$;
 
 -- A time as ISO 8601 in UTC, as the functions write it.
-create or replace function webhooks.iso(time timestamptz)
+create or replace function webhooks.iso(moment timestamptz)
 returns text
 language sql
 stable
 set search_path = ''
 as $$
-  select to_char(iso.time at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+  select to_char(iso.moment at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 $$;
 
 -- Emits discussion.auto_closed once for each expiry within the look-back, as the function close-expired-discussions

@@ -1,29 +1,30 @@
--- Takes webhook_baseline back where it made the tables: it refuses to drop endpoints or deliveries, since a project
--- that had them before has nothing to take back.
+-- Takes webhook_baseline back: drops what it made, by its comment. Where production had the tables before, there is nothing to take
+-- back. It refuses to drop endpoints or deliveries.
 
 do $rollback$
 declare
-  has_rows boolean := false;
+  relation text;
+  has_rows boolean;
 begin
   if to_regnamespace('webhooks') is not null then
     raise exception using errcode = '55000',
       message = 'webhook_baseline: the schema webhooks is still there',
       hint = 'Take back the later migrations first.';
   end if;
-  if to_regclass('public.webhook_configurations') is not null then
-    execute 'select exists (select from public.webhook_configurations)' into has_rows;
+  if obj_description(to_regprocedure('public.dispatch_webhook(text, jsonb, uuid)'), 'pg_proc')
+    = 'Made by webhook_baseline.' then
+    drop function public.dispatch_webhook(text, jsonb, uuid);
   end if;
-  if not has_rows and to_regclass('public.webhook_deliveries') is not null then
-    execute 'select exists (select from public.webhook_deliveries)' into has_rows;
-  end if;
-  if has_rows then
-    raise exception using errcode = '55000',
-      message = 'webhook_baseline: webhook_configurations or webhook_deliveries has rows, which would be lost',
-      hint = 'Delete the rows first if you mean it.';
-  end if;
+  foreach relation in array array['public.webhook_deliveries', 'public.webhook_configurations'] loop
+    if obj_description(to_regclass(relation), 'pg_class') = 'Made by webhook_baseline.' then
+      execute format('select exists (select from %s)', relation) into has_rows;
+      if has_rows then
+        raise exception using errcode = '55000',
+          message = format('webhook_baseline: %s has rows, which would be lost', relation),
+          hint = 'Delete the rows first if you mean it.';
+      end if;
+      execute format('drop table %s', relation);
+    end if;
+  end loop;
 end
 $rollback$;
-
-drop function if exists public.dispatch_webhook(text, jsonb, uuid);
-drop table if exists public.webhook_deliveries;
-drop table if exists public.webhook_configurations;

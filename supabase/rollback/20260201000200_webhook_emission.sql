@@ -18,6 +18,11 @@ begin
     perform webhooks.place_dispatch_webhook();
     alter table webhooks.settings drop column if exists duplicate_window, drop column if exists close_lookback;
   end if;
+  -- Its job would only fail.
+  if to_regprocedure('webhooks.missing_for_wakeup()') is not null
+    and not 'pg_cron' = any (webhooks.missing_for_wakeup()) then
+    perform cron.unschedule(j.jobname) from cron.job j where j.jobname = 'webhooks-close-discussions';
+  end if;
 end
 $rollback$;
 
