@@ -86,9 +86,10 @@ security definer
 set search_path = ''
 as $$
 begin
-  if to_regprocedure('webhooks.is_told_by_trigger(text, jsonb, uuid)') is not null
-    and webhooks.is_told_by_trigger(dispatch.event_type, dispatch.event_data, dispatch.actor_user_id) then
-    return;
+  if to_regprocedure('webhooks.is_told_by_trigger(text, jsonb, uuid)') is not null then
+    if webhooks.is_told_by_trigger(dispatch.event_type, dispatch.event_data, dispatch.actor_user_id) then
+      return;
+    end if;
   end if;
   perform webhooks.insert_deliveries(dispatch.event_type, array[dispatch.actor_user_id], array[dispatch.event_data]);
 end

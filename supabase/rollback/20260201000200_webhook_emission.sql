@@ -19,9 +19,10 @@ begin
     alter table webhooks.settings drop column if exists duplicate_window, drop column if exists close_lookback;
   end if;
   -- Its job would only fail.
-  if to_regprocedure('webhooks.missing_for_wakeup()') is not null
-    and not 'pg_cron' = any (webhooks.missing_for_wakeup()) then
-    perform cron.unschedule(j.jobname) from cron.job j where j.jobname = 'webhooks-close-discussions';
+  if to_regprocedure('webhooks.missing_for_wakeup()') is not null then
+    if not 'pg_cron' = any (webhooks.missing_for_wakeup()) then
+      perform cron.unschedule(j.jobname) from cron.job j where j.jobname = 'webhooks-close-discussions';
+    end if;
   end if;
 end
 $rollback$;

@@ -13,9 +13,10 @@ begin
     alter table webhooks.settings drop column if exists retention;
   end if;
   -- Its jobs would only fail.
-  if to_regprocedure('webhooks.missing_for_wakeup()') is not null
-    and not 'pg_cron' = any (webhooks.missing_for_wakeup()) then
-    perform cron.unschedule(j.jobname) from cron.job j where j.jobname in ('webhooks-metrics', 'webhooks-prune');
+  if to_regprocedure('webhooks.missing_for_wakeup()') is not null then
+    if not 'pg_cron' = any (webhooks.missing_for_wakeup()) then
+      perform cron.unschedule(j.jobname) from cron.job j where j.jobname in ('webhooks-metrics', 'webhooks-prune');
+    end if;
   end if;
 end
 $rollback$;
