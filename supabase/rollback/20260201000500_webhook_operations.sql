@@ -3,6 +3,7 @@
 drop function if exists webhooks.prune(interval, integer, boolean, boolean);
 drop function if exists webhooks.refresh_metrics(timestamptz, integer);
 drop function if exists webhooks.replay_webhooks(uuid[], uuid, text, timestamptz, timestamptz, integer, boolean);
+drop index if exists public.webhook_deliveries_failed;
 drop table if exists webhooks.metrics_progress;
 drop table if exists webhooks.hourly_metrics;
 drop view if exists webhooks.dead_letters;

@@ -31,12 +31,18 @@ export function named(...names: string[]): Migration[] {
 }
 
 /** Each file in one transaction, as the Supabase CLI does it. */
-export async function migrate(sql: postgres.Sql, migrations: readonly Migration[] = MIGRATIONS): Promise<void> {
+export async function migrate(
+  sql: postgres.Sql,
+  migrations: readonly Migration[] = MIGRATIONS,
+): Promise<void> {
   for (const name of migrations) await runFile(sql, new URL(`migrations/${name}.sql`, SUPABASE));
 }
 
 /** Back, the last one first. */
-export async function rollBack(sql: postgres.Sql, migrations: readonly Migration[] = MIGRATIONS): Promise<void> {
+export async function rollBack(
+  sql: postgres.Sql,
+  migrations: readonly Migration[] = MIGRATIONS,
+): Promise<void> {
   for (const name of migrations.toReversed()) await runFile(sql, new URL(`rollback/${name}.sql`, SUPABASE));
 }
 

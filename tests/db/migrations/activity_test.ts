@@ -48,12 +48,19 @@ async function step(tx: postgres.TransactionSql, session: Session, shared: Share
     const all = [...from];
     return all[Math.floor(random() * all.length)];
   };
-  const told = async (event: string, ids: string[], data: (id: string) => Record<string, unknown>, change: () => Promise<void>) => {
+  const told = async (
+    event: string,
+    ids: string[],
+    data: (id: string) => Record<string, unknown>,
+    change: () => Promise<void>,
+  ) => {
     // The application tells some of its changes itself, before or after.
     const calls = random();
     const call = async () => {
       for (const id of ids) {
-        await tx`select public.dispatch_webhook(${event}, ${JSON.stringify(data(id))}::text::jsonb, ${user}::uuid)`;
+        await tx`select public.dispatch_webhook(${event}, ${
+          JSON.stringify(data(id))
+        }::text::jsonb, ${user}::uuid)`;
       }
     };
     if (calls < 0.2) await call();
@@ -73,7 +80,9 @@ async function step(tx: postgres.TransactionSql, session: Session, shared: Share
         select id, ${user}, ${shared.event}, ${status} from unnest(${`{${ids.join(",")}}`}::text::uuid[]) id`;
       for (const id of ids) registrations.set(id, status);
     };
-    if (status !== "pending") return await told("user.registered_event", ids, (id) => ({ registration_id: id }), change);
+    if (status !== "pending") {
+      return await told("user.registered_event", ids, (id) => ({ registration_id: id }), change);
+    }
     await change();
     return [];
   }
@@ -104,7 +113,9 @@ async function step(tx: postgres.TransactionSql, session: Session, shared: Share
       await tx`delete from public.event_registrations where id = ${id}`;
       registrations.delete(id);
     };
-    if (wasIn) return await told("user.cancelled_registration", [id], () => ({ registration_id: id }), change);
+    if (wasIn) {
+      return await told("user.cancelled_registration", [id], () => ({ registration_id: id }), change);
+    }
     await change();
     return [];
   }
@@ -197,7 +208,9 @@ databaseTest("committed changes and events correspond one to one", async ({ sql,
     const committed = await Promise.all(users.map(async (user, place) => {
       const discussions = await sql<{ id: string }[]>`
         insert into public.discussions (community_id, title, created_by, expires_at)
-        select ${shared!.community}, 't', ${user}, '2099-01-01T00:00:00Z' from generate_series(1, 3) returning id`;
+        select ${
+        shared!.community
+      }, 't', ${user}, '2099-01-01T00:00:00Z' from generate_series(1, 3) returning id`;
       const session: Session = {
         user,
         random: numbers(seed + place),

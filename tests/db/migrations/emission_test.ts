@@ -46,15 +46,27 @@ async function start(sql: postgres.Sql, events: readonly string[] = NINE): Promi
   return app;
 }
 
-async function problems(sql: postgres.Sql): Promise<{ source: string; event_type: string; message: string }[]> {
-  return [...await sql<{ source: string; event_type: string; message: string }[]>`
-    select source, event_type, message from webhooks.problems order by id`];
+async function problems(
+  sql: postgres.Sql,
+): Promise<{ source: string; event_type: string; message: string }[]> {
+  return [
+    ...await sql<{ source: string; event_type: string; message: string }[]>`
+    select source, event_type, message from webhooks.problems order by id`,
+  ];
 }
 
-const dispatch = (sql: postgres.Sql | postgres.TransactionSql, event: string, data: unknown, actor: string | null = null) =>
-  sql`select public.dispatch_webhook(${event}, ${JSON.stringify(data)}::text::jsonb, ${actor}::uuid)`;
+const dispatch = (
+  sql: postgres.Sql | postgres.TransactionSql,
+  event: string,
+  data: unknown,
+  actor: string | null = null,
+) => sql`select public.dispatch_webhook(${event}, ${JSON.stringify(data)}::text::jsonb, ${actor}::uuid)`;
 
-async function register(sql: postgres.Sql | postgres.TransactionSql, app: App, status = "registered"): Promise<string> {
+async function register(
+  sql: postgres.Sql | postgres.TransactionSql,
+  app: App,
+  status = "registered",
+): Promise<string> {
   const [row] = await sql<{ id: string }[]>`
     insert into public.event_registrations (user_id, event_id, status) values (${app.grace}, ${app.event}, ${status})
     returning id`;
@@ -66,8 +78,12 @@ databaseTest("every change tells its event, with the data of the table of nine",
   const { ada, grace, community, event, discussion } = app;
   const linus = await signUp(sql, "Linus");
   await sql`insert into public.community_members (user_id, community_id) values (${ada}, ${community})`;
-  await as(sql, "authenticated", grace, (tx) =>
-    tx`insert into public.community_members (user_id, community_id) values (${grace}, ${community})`);
+  await as(
+    sql,
+    "authenticated",
+    grace,
+    (tx) => tx`insert into public.community_members (user_id, community_id) values (${grace}, ${community})`,
+  );
   const registration = await register(sql, app);
   await sql`update public.event_registrations set status = 'unregistered' where id = ${registration}`;
   const [comment] = await sql<{ id: string }[]>`
@@ -133,15 +149,31 @@ databaseTest("every change tells its event, with the data of the table of nine",
 databaseTest("an event by a trigger looks as one by dispatch_webhook", async ({ sql }) => {
   const app = await start(sql, ["user.registered_event", "order.paid"]);
   await insertEndpoint(sql, { url: "https://b.example/", events: ["user.registered_event"] });
-  await insertEndpoint(sql, { url: "https://off.example/", events: ["user.registered_event"], is_active: false });
+  await insertEndpoint(sql, {
+    url: "https://off.example/",
+    events: ["user.registered_event"],
+    is_active: false,
+  });
   await dispatch(sql, "order.paid", { n: 1 });
   await register(sql, app);
-  const rows = await sql<{ event_type: string; status: string; attempts: number; payload: Record<string, unknown> }[]>`
+  const rows = await sql<
+    { event_type: string; status: string; attempts: number; payload: Record<string, unknown> }[]
+  >`
     select event_type, status, attempts, payload from public.webhook_deliveries order by ctid`;
-  assert.deepEqual(rows.map((row) => row.event_type), ["order.paid", "user.registered_event", "user.registered_event"]);
+  assert.deepEqual(rows.map((row) => row.event_type), [
+    "order.paid",
+    "user.registered_event",
+    "user.registered_event",
+  ]);
   for (const { status, attempts, payload } of rows) {
     assert.deepEqual([status, attempts], ["pending", 0]);
-    assert.deepEqual(Object.keys(payload).toSorted(), ["actor_user_id", "data", "event", "request_id", "timestamp"]);
+    assert.deepEqual(Object.keys(payload).toSorted(), [
+      "actor_user_id",
+      "data",
+      "event",
+      "request_id",
+      "timestamp",
+    ]);
     assert.match(String(payload.timestamp), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   }
   // One event for both of its endpoints.
@@ -265,18 +297,25 @@ databaseTest("a change and the application's call are one event, in either order
 databaseTest("all seven events that pages tell, too, are told once", async ({ sql }) => {
   const { ada, grace, community, event, discussion } = await start(sql);
   const id = crypto.randomUUID();
-  const pairs: [string, Record<string, unknown>, string, (tx: postgres.TransactionSql) => Promise<unknown>][] = [
+  const pairs: [
+    string,
+    Record<string, unknown>,
+    string,
+    (tx: postgres.TransactionSql) => Promise<unknown>,
+  ][] = [
     [
       "user.joined_community",
       { community_id: community, member_count: 1 },
       grace,
-      (tx) => tx`insert into public.community_members (user_id, community_id) values (${grace}, ${community})`,
+      (tx) =>
+        tx`insert into public.community_members (user_id, community_id) values (${grace}, ${community})`,
     ],
     [
       "user.registered_event",
       { registration_id: id },
       grace,
-      (tx) => tx`insert into public.event_registrations (id, user_id, event_id) values (${id}, ${grace}, ${event})`,
+      (tx) =>
+        tx`insert into public.event_registrations (id, user_id, event_id) values (${id}, ${grace}, ${event})`,
     ],
     [
       "user.cancelled_registration",
@@ -352,26 +391,32 @@ databaseTest("beyond the window a call is an event of its own", async ({ sql }) 
   await sql`update webhooks.told set changed_at = clock_timestamp() - interval '59 minutes'`;
   await dispatch(sql, "user.registered_event", { registration_id: id });
   assert.equal((await emitted(sql)).length, 2);
-  await assert.rejects(sql`update webhooks.settings set duplicate_window = '2 days'`, /duplicate_window_up_to_a_day/);
+  await assert.rejects(
+    sql`update webhooks.settings set duplicate_window = '2 days'`,
+    /duplicate_window_up_to_a_day/,
+  );
 });
 
-databaseTest("a call waits for a change that is under way, and tells if that is rolled back", async ({ sql }) => {
-  const app = await start(sql);
-  for (const commits of [true, false]) {
-    await sql`delete from public.webhook_deliveries`;
-    let call: Promise<unknown> = Promise.resolve();
-    const change = sql.begin(async (tx) => {
-      const id = await register(tx, app);
-      call = dispatch(sql, "user.registered_event", { registration_id: id }).execute();
-      await untilWaiting(sql);
-      if (!commits) throw new Error("roll back");
-    });
-    if (commits) await change;
-    else await assert.rejects(change, /roll back/);
-    await call;
-    assert.equal((await emitted(sql)).length, 1, `commits: ${commits}`);
-  }
-});
+databaseTest(
+  "a call waits for a change that is under way, and tells if that is rolled back",
+  async ({ sql }) => {
+    const app = await start(sql);
+    for (const commits of [true, false]) {
+      await sql`delete from public.webhook_deliveries`;
+      let call: Promise<unknown> = Promise.resolve();
+      const change = sql.begin(async (tx) => {
+        const id = await register(tx, app);
+        call = dispatch(sql, "user.registered_event", { registration_id: id }).execute();
+        await untilWaiting(sql);
+        if (!commits) throw new Error("roll back");
+      });
+      if (commits) await change;
+      else await assert.rejects(change, /roll back/);
+      await call;
+      assert.equal((await emitted(sql)).length, 1, `commits: ${commits}`);
+    }
+  },
+);
 
 /** Until a session of this database waits for a lock. */
 async function untilWaiting(sql: postgres.Sql): Promise<void> {
@@ -405,7 +450,9 @@ databaseTest("an event can be switched off, and then calls tell it", async ({ sq
 
 databaseTest("a trigger that fails breaks no write, and is recorded", async ({ sql }) => {
   const app = await start(sql);
-  await sql.unsafe(`alter table public.webhook_deliveries add constraint broken check (status = 'never') not valid`);
+  await sql.unsafe(
+    `alter table public.webhook_deliveries add constraint broken check (status = 'never') not valid`,
+  );
   const id = await register(sql, app);
   await sql`update public.event_registrations set status = 'unregistered' where id = ${id}`;
   await sql`insert into public.community_members (user_id, community_id) values (${app.ada}, ${app.community})`;
@@ -423,35 +470,41 @@ databaseTest("a trigger that fails breaks no write, and is recorded", async ({ s
   assert.equal(row?.status, "unregistered");
 });
 
-databaseTest("where the memory of what was told fails, an event is told rather twice than never", async ({ sql }) => {
-  const app = await start(sql);
-  await sql`alter table webhooks.told rename to forgotten`;
-  const id = await register(sql, app);
-  await dispatch(sql, "user.registered_event", { registration_id: id });
-  assert.equal((await emitted(sql)).length, 2);
-  assert.deepEqual((await problems(sql)).map(({ source }) => source), ["duplicates", "dispatch_webhook"]);
-});
+databaseTest(
+  "where the memory of what was told fails, an event is told rather twice than never",
+  async ({ sql }) => {
+    const app = await start(sql);
+    await sql`alter table webhooks.told rename to forgotten`;
+    const id = await register(sql, app);
+    await dispatch(sql, "user.registered_event", { registration_id: id });
+    assert.equal((await emitted(sql)).length, 2);
+    assert.deepEqual((await problems(sql)).map(({ source }) => source), ["duplicates", "dispatch_webhook"]);
+  },
+);
 
-databaseTest("10,000 rows of one statement are 10,000 events for each endpoint, and one statement", async ({ sql }) => {
-  const app = await start(sql, ["user.registered_event", "user.cancelled_registration"]);
-  await insertEndpoint(sql, { url: "https://b.example/", events: ["user.registered_event"] });
-  await sql.unsafe(`
+databaseTest(
+  "10,000 rows of one statement are 10,000 events for each endpoint, and one statement",
+  async ({ sql }) => {
+    const app = await start(sql, ["user.registered_event", "user.cancelled_registration"]);
+    await insertEndpoint(sql, { url: "https://b.example/", events: ["user.registered_event"] });
+    await sql.unsafe(`
     create table public.inserts (n integer);
     create function public.count_inserts() returns trigger language plpgsql as $$
       begin insert into public.inserts select count(*) from added; return null; end $$;
     create trigger count_inserts after insert on public.webhook_deliveries
       referencing new table as added for each statement execute function public.count_inserts()`);
-  await sql`
+    await sql`
     insert into public.event_registrations (user_id, event_id)
     select ${app.grace}, ${app.event} from generate_series(1, 10000)`;
-  await sql`update public.event_registrations set status = 'unregistered'`;
-  const statements = await sql`select n from public.inserts`;
-  assert.deepEqual(statements.map((row) => row.n), [20_000, 10_000]);
-  const [counts] = await sql`
+    await sql`update public.event_registrations set status = 'unregistered'`;
+    const statements = await sql`select n from public.inserts`;
+    assert.deepEqual(statements.map((row) => row.n), [20_000, 10_000]);
+    const [counts] = await sql`
     select count(distinct payload -> 'data' ->> 'registration_id')::integer as registrations,
       count(distinct payload ->> 'request_id')::integer as events from public.webhook_deliveries`;
-  assert.deepEqual(counts, { registrations: 10_000, events: 20_000 });
-});
+    assert.deepEqual(counts, { registrations: 10_000, events: 20_000 });
+  },
+);
 
 databaseTest("what was told is forgotten by and by", async ({ sql }) => {
   const app = await start(sql);
@@ -513,7 +566,11 @@ databaseTest("an expiry is announced once, by the database or by the function", 
   const [{ at }] = await sql<[{ at: string }]>`
     select to_char(expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at
     from public.discussions where id = ${id}`;
-  const closed = { event: "discussion.auto_closed", actor_user_id: null, data: { discussion_id: id, closed_at: at } };
+  const closed = {
+    event: "discussion.auto_closed",
+    actor_user_id: null,
+    data: { discussion_id: id, closed_at: at },
+  };
   assert.deepEqual(await emitted(sql), [closed]);
   const other = await expire(sql, "2 minutes");
   assert.deepEqual((await store.closeExpired(86_400_000, 100)).discussionIds, [other]);
@@ -527,20 +584,23 @@ databaseTest("an expiry is announced once, by the database or by the function", 
   assert.equal(await close(sql), 1);
 });
 
-databaseTest("runs at once announce each expiry once, and a discussion that is being extended waits", async ({ sql }) => {
-  await start(sql);
-  for (let n = 0; n < 10; n++) await expire(sql, "1 minute");
-  const runs = await Promise.all(Array.from({ length: 4 }, () => close(sql)));
-  assert.equal(runs.reduce((sum, closed) => sum + closed, 0), 10);
-  assert.equal((await emitted(sql, "discussion.auto_closed")).length, 10);
-  const id = await expire(sql, "1 minute");
-  await sql.begin(async (tx) => {
-    await tx`update public.discussions set expires_at = now() + interval '1 hour' where id = ${id}`;
+databaseTest(
+  "runs at once announce each expiry once, and a discussion that is being extended waits",
+  async ({ sql }) => {
+    await start(sql);
+    for (let n = 0; n < 10; n++) await expire(sql, "1 minute");
+    const runs = await Promise.all(Array.from({ length: 4 }, () => close(sql)));
+    assert.equal(runs.reduce((sum, closed) => sum + closed, 0), 10);
+    assert.equal((await emitted(sql, "discussion.auto_closed")).length, 10);
+    const id = await expire(sql, "1 minute");
+    await sql.begin(async (tx) => {
+      await tx`update public.discussions set expires_at = now() + interval '1 hour' where id = ${id}`;
+      assert.equal(await close(sql), 0);
+    });
     assert.equal(await close(sql), 0);
-  });
-  assert.equal(await close(sql), 0);
-  await assert.rejects(
-    sql.begin("isolation level repeatable read", (tx) => tx`select webhooks.close_expired_discussions()`),
-    /needs the isolation level read committed/,
-  );
-});
+    await assert.rejects(
+      sql.begin("isolation level repeatable read", (tx) => tx`select webhooks.close_expired_discussions()`),
+      /needs the isolation level read committed/,
+    );
+  },
+);

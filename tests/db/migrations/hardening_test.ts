@@ -5,7 +5,13 @@ import type postgres from "postgres";
 import { databaseTest, insertEndpoint } from "../../support/database.ts";
 import { as, emitted, migrate, type Migration, named, signUp } from "../../support/migrations.ts";
 
-const EVENTS = ["user.posted_comment", "user.joined_platform", "user.referred_user", "webhook.test", "order.paid"];
+const EVENTS = [
+  "user.posted_comment",
+  "user.joined_platform",
+  "user.referred_user",
+  "webhook.test",
+  "order.paid",
+];
 
 type Role = "anon" | "authenticated" | "service_role";
 
@@ -22,9 +28,16 @@ function call(sql: postgres.Sql, role: Role, user: string | null, { event, data,
       ${JSON.stringify(data ?? { comment_id: crypto.randomUUID() })}::text::jsonb, ${actor ?? null}::uuid)`);
 }
 
-async function start(sql: postgres.Sql, migrations: Migration[]): Promise<{ ada: string; grace: string; admin: string }> {
+async function start(
+  sql: postgres.Sql,
+  migrations: Migration[],
+): Promise<{ ada: string; grace: string; admin: string }> {
   await migrate(sql, migrations);
-  const users = { ada: await signUp(sql, "Ada"), grace: await signUp(sql, "Grace"), admin: await signUp(sql, "Root", "admin") };
+  const users = {
+    ada: await signUp(sql, "Ada"),
+    grace: await signUp(sql, "Grace"),
+    admin: await signUp(sql, "Root", "admin"),
+  };
   await insertEndpoint(sql, { url: "https://a.example/", events: EVENTS });
   return users;
 }
@@ -49,13 +62,19 @@ for (const migrations of [named("foundation", "hardening"), named("foundation", 
 
   databaseTest(`anon emits nothing (${where})`, async ({ sql }) => {
     await start(sql, migrations);
-    await isRefused(call(sql, "anon", null), /^dispatch_webhook: anon may not emit events; sign in, or call it with a secret key$/);
+    await isRefused(
+      call(sql, "anon", null),
+      /^dispatch_webhook: anon may not emit events; sign in, or call it with a secret key$/,
+    );
     assert.deepEqual(await emitted(sql, "user.posted_comment"), []);
   });
 
   databaseTest(`a signed-in user emits what is allowed, for itself (${where})`, async ({ sql }) => {
     const { ada, grace } = await start(sql, migrations);
-    await call(sql, "authenticated", grace, { data: { comment_id: "1", user_id: grace.toUpperCase() }, actor: grace });
+    await call(sql, "authenticated", grace, {
+      data: { comment_id: "1", user_id: grace.toUpperCase() },
+      actor: grace,
+    });
     await call(sql, "authenticated", grace, { data: { comment_id: "2" } });
     await call(sql, "authenticated", grace, {
       event: "user.referred_user",
@@ -79,7 +98,9 @@ for (const migrations of [named("foundation", "hardening"), named("foundation", 
     for (const event of ["order.paid", "user.joined_platform", "discussion.auto_closed", "webhook.test"]) {
       await isRefused(
         call(sql, "authenticated", grace, { event }),
-        new RegExp(`event_type "${event}" is not open to this user; emit it with a secret key, or .* webhooks\\.user_events$`),
+        new RegExp(
+          `event_type "${event}" is not open to this user; emit it with a secret key, or .* webhooks\\.user_events$`,
+        ),
       );
     }
     await isRefused(call(sql, "authenticated", null), /nobody is signed in/);
@@ -103,7 +124,10 @@ for (const migrations of [named("foundation", "hardening"), named("foundation", 
     const { ada } = await start(sql, migrations);
     await call(sql, "service_role", null, { event: "order.paid", actor: ada });
     await sql`select public.dispatch_webhook('order.paid', '{"user_id": "x"}')`;
-    assert.deepEqual((await emitted(sql, "order.paid")).map(({ actor_user_id }) => actor_user_id), [ada, null]);
+    assert.deepEqual((await emitted(sql, "order.paid")).map(({ actor_user_id }) => actor_user_id), [
+      ada,
+      null,
+    ]);
   });
 }
 
@@ -132,11 +156,17 @@ databaseTest("a function of the application that runs as its owner emits as the 
   await as(sql, "authenticated", grace, (tx) => tx`select public.pay(${ada}::uuid)`);
   assert.deepEqual((await emitted(sql, "order.paid")).map(({ actor_user_id }) => actor_user_id), [ada]);
   await makes("invoker");
-  await isRefused(as(sql, "authenticated", grace, (tx) => tx`select public.pay(${ada}::uuid)`), /is not open/);
+  await isRefused(
+    as(sql, "authenticated", grace, (tx) => tx`select public.pay(${ada}::uuid)`),
+    /is not open/,
+  );
 });
 
 databaseTest("there is no way around the guard", async ({ sql }) => {
-  const { ada, grace } = await start(sql, named("foundation", "emission", "hardening", "wakeup", "operations", "protocols"));
+  const { ada, grace } = await start(
+    sql,
+    named("foundation", "emission", "hardening", "wakeup", "operations", "protocols"),
+  );
   const attempts: [Role, string | null][] = [["anon", null], ["authenticated", grace]];
   const statements = [
     "select webhooks.dispatch('order.paid', '{}')",
@@ -161,7 +191,12 @@ databaseTest("there is no way around the guard", async ({ sql }) => {
     }
   }
   await isRefused(
-    as(sql, "authenticated", grace, (tx) => tx`select webhooks.dispatch_as_user('user.posted_comment', '{}', ${ada}::uuid)`),
+    as(
+      sql,
+      "authenticated",
+      grace,
+      (tx) => tx`select webhooks.dispatch_as_user('user.posted_comment', '{}', ${ada}::uuid)`,
+    ),
     /actor_user_id is somebody else/,
   );
 });
@@ -183,7 +218,10 @@ databaseTest("the caller's search path leads nowhere", async ({ sql }) => {
 });
 
 databaseTest("only admins see endpoints and deliveries, before and after", async ({ sql }) => {
-  const { grace, admin } = await start(sql, named("foundation", "emission", "hardening", "wakeup", "operations", "protocols"));
+  const { grace, admin } = await start(
+    sql,
+    named("foundation", "emission", "hardening", "wakeup", "operations", "protocols"),
+  );
   await sql`select public.dispatch_webhook('order.paid', '{}')`;
   const seen = (role: Role, user: string | null) =>
     as(sql, role, user, async (tx) => {

@@ -74,12 +74,21 @@ databaseTest("a replay counts and puts back what the dispatcher's would", async 
     const counts = await run();
     const rows = await deliveries(sql);
     const back = rows.filter(({ status }) => status === "pending");
-    assert(back.every((row) => row.attempts === 0 && row.error_message !== null && row.last_attempt_at !== null));
+    assert(
+      back.every((row) => row.attempts === 0 && row.error_message !== null && row.last_attempt_at !== null),
+    );
     return { counts, back: back.map(({ id }) => id).toSorted() };
   };
   for (const request of requests) {
-    const { ids = null, endpointId = null, eventType = null, from = null, to = null, limit = 1_000, dryRun = false } =
-      request;
+    const {
+      ids = null,
+      endpointId = null,
+      eventType = null,
+      from = null,
+      to = null,
+      limit = 1_000,
+      dryRun = false,
+    } = request;
     const expected = await outcome(async () => {
       const { matched, switched_off, replayed } = await store.replay(
         { ids, endpointId, eventType, from, to, limit, dryRun },
@@ -115,7 +124,13 @@ databaseTest("a replay that is not understood changes nothing and says what is w
 });
 
 /** Rows of one status, `minutes` apart from 2026-01-01 00:00 UTC on, delivered after 100, 200, 300 … ms. */
-async function insertHistory(sql: postgres.Sql, endpoint: string, status: string, count: number, minutes: number) {
+async function insertHistory(
+  sql: postgres.Sql,
+  endpoint: string,
+  status: string,
+  count: number,
+  minutes: number,
+) {
   await sql`
     insert into public.webhook_deliveries (webhook_config_id, event_type, payload, status, attempts, created_at, last_attempt_at)
     select ${endpoint}, 'order.paid', '{}', ${status}, 2, at, at + n * interval '100 ms'
@@ -123,10 +138,11 @@ async function insertHistory(sql: postgres.Sql, endpoint: string, status: string
       from generate_series(1, ${count}::integer) n) r`;
 }
 
-const metrics = async (sql: postgres.Sql) =>
-  [...await sql`
+const metrics = async (sql: postgres.Sql) => [
+  ...await sql`
     select to_char(hour at time zone 'UTC', 'DD HH24') as hour, deliveries, attempts::integer as attempts, delivered, failed,
-      pending, p50_ms, p95_ms from webhooks.hourly_metrics order by 1, deliveries`];
+      pending, p50_ms, p95_ms from webhooks.hourly_metrics order by 1, deliveries`,
+];
 
 const refresh = async (sql: postgres.Sql, args = "") =>
   (await sql.unsafe(`select webhooks.refresh_metrics(${args}) as hours`))[0]!.hours as number;
@@ -140,8 +156,26 @@ databaseTest("figures by the hour are those of the rows", async ({ sql }) => {
     values (${endpoint}, 'webhook.test', '{"test": true}', '2026-01-01T00:30:00Z', 'delivered')`;
   assert.equal(await refresh(sql, "most_hours => 2"), 2);
   const expected = [
-    { hour: "01 00", deliveries: 21, attempts: 42, delivered: 20, failed: 1, pending: 0, p50_ms: 1000, p95_ms: 1900 },
-    { hour: "01 01", deliveries: 1, attempts: 2, delivered: 0, failed: 1, pending: 0, p50_ms: null, p95_ms: null },
+    {
+      hour: "01 00",
+      deliveries: 21,
+      attempts: 42,
+      delivered: 20,
+      failed: 1,
+      pending: 0,
+      p50_ms: 1000,
+      p95_ms: 1900,
+    },
+    {
+      hour: "01 01",
+      deliveries: 1,
+      attempts: 2,
+      delivered: 0,
+      failed: 1,
+      pending: 0,
+      p50_ms: null,
+      p95_ms: null,
+    },
   ];
   assert.deepEqual(await metrics(sql), expected);
   // In bounded steps to the present.
@@ -158,7 +192,8 @@ databaseTest("an hour is counted again while something in it is pending, and on 
   await insertHistory(sql, endpoint, "pending", 2, 1);
   await sql`update public.webhook_deliveries set created_at = created_at + (now() - interval '3 days' - '2026-01-01T00:00:00Z')`;
   await refresh(sql);
-  const counts = async () => (await metrics(sql)).map(({ delivered, failed, pending }) => [delivered, failed, pending]);
+  const counts = async () =>
+    (await metrics(sql)).map(({ delivered, failed, pending }) => [delivered, failed, pending]);
   const sum = async () => (await counts()).reduce((all, row) => all.map((n, at) => n + row[at]), [0, 0, 0]);
   assert.deepEqual(await sum(), [1, 0, 2]);
   await fail(sql);
@@ -188,28 +223,39 @@ databaseTest("two refreshes at once are one", async ({ sql }) => {
 const prune = async (sql: postgres.Sql, args = "") =>
   (await sql.unsafe(`select webhooks.prune(${args}) as taken`))[0]!.taken as number;
 
-databaseTest("pruning takes delivered rows that are old enough, in bounded steps, the oldest first", async ({ sql }) => {
-  const endpoint = await start(sql);
-  for (const status of ["delivered", "failed", "pending"]) await insertHistory(sql, endpoint, status, 5, 60);
-  await insertDeliveries(sql, endpoint, 2);
-  await sql`update public.webhook_deliveries set status = 'delivered' where created_at > now() - interval '1 hour'`;
-  assert.equal(await prune(sql), 0, "for ever by default");
-  await sql`update webhooks.settings set retention = '30 days'`;
-  assert.equal(await prune(sql, "most => 2"), 2);
-  const [oldest] = await sql`
+databaseTest(
+  "pruning takes delivered rows that are old enough, in bounded steps, the oldest first",
+  async ({ sql }) => {
+    const endpoint = await start(sql);
+    for (const status of ["delivered", "failed", "pending"]) {
+      await insertHistory(
+        sql,
+        endpoint,
+        status,
+        5,
+        60,
+      );
+    }
+    await insertDeliveries(sql, endpoint, 2);
+    await sql`update public.webhook_deliveries set status = 'delivered' where created_at > now() - interval '1 hour'`;
+    assert.equal(await prune(sql), 0, "for ever by default");
+    await sql`update webhooks.settings set retention = '30 days'`;
+    assert.equal(await prune(sql, "most => 2"), 2);
+    const [oldest] = await sql`
     select min(created_at)::text as at from public.webhook_deliveries where status = 'delivered'`;
-  assert.equal(oldest?.at, "2026-01-01 02:00:00+00");
-  assert.equal(await prune(sql), 3);
-  assert.equal(await prune(sql), 0);
-  const left = async () => (await deliveries(sql)).map(({ status }) => status).toSorted();
-  assert.deepEqual(await left(), [
-    ...["delivered", "delivered", "failed", "failed", "failed", "failed", "failed"],
-    ...["pending", "pending", "pending", "pending", "pending"],
-  ]);
-  assert.equal(await prune(sql, "failed => true"), 5);
-  assert.equal(await prune(sql, "older_than => '20 days', pending => true"), 5);
-  assert.deepEqual(await left(), ["delivered", "delivered"]);
-});
+    assert.equal(oldest?.at, "2026-01-01 02:00:00+00");
+    assert.equal(await prune(sql), 3);
+    assert.equal(await prune(sql), 0);
+    const left = async () => (await deliveries(sql)).map(({ status }) => status).toSorted();
+    assert.deepEqual(await left(), [
+      ...["delivered", "delivered", "failed", "failed", "failed", "failed", "failed"],
+      ...["pending", "pending", "pending", "pending", "pending"],
+    ]);
+    assert.equal(await prune(sql, "failed => true"), 5);
+    assert.equal(await prune(sql, "older_than => '20 days', pending => true"), 5);
+    assert.deepEqual(await left(), ["delivered", "delivered"]);
+  },
+);
 
 databaseTest("pruning leaves what breakers, figures and announcements need", async ({ sql }) => {
   const endpoint = await start(sql);
@@ -217,9 +263,15 @@ databaseTest("pruning leaves what breakers, figures and announcements need", asy
   await sql`
     update public.webhook_deliveries set event_type = 'discussion.auto_closed', created_at = now() - interval '90 days'
     where id = (select id from public.webhook_deliveries limit 1)`;
-  await assert.rejects(prune(sql, "older_than => '2 days'"), /older_than: expected at least 3 days, got 2 days/);
+  await assert.rejects(
+    prune(sql, "older_than => '2 days'"),
+    /older_than: expected at least 3 days, got 2 days/,
+  );
   await assert.rejects(prune(sql, "most => 0"), /most: expected a whole number from 1 to 100000, got 0/);
-  await assert.rejects(sql`update webhooks.settings set retention = '1 day'`, /settings_retention_from_3_days/);
+  await assert.rejects(
+    sql`update webhooks.settings set retention = '1 day'`,
+    /settings_retention_from_3_days/,
+  );
   await sql`update webhooks.settings set retention = '4 days'`;
   await sql`update webhooks.metrics_progress set counted_before = '2026-01-01T00:00:00Z'`;
   assert.equal(await prune(sql), 0, "not counted yet");

@@ -14,7 +14,8 @@ interface Vector {
 const VECTORS = new URL("../../vectors/targets.json", import.meta.url);
 
 /** Names, regions, ports and values of options: whether they are valid is the dispatcher's to say. */
-const LEFT_TO_THE_DISPATCHER = /^url: (option )?(account|queue|region|project|topic|port|function|group|credentials|endpoint|ordering|key|compression|qualifier) ".*" is not valid; expected /;
+const LEFT_TO_THE_DISPATCHER =
+  /^url: (option )?(account|queue|region|project|topic|port|function|group|credentials|endpoint|ordering|key|compression|qualifier) ".*" is not valid; expected /;
 
 async function read(sql: postgres.Sql, url: string) {
   const [row] = await sql<{ protocol: string | null; config: string | null; error: string | null }[]>`
@@ -61,7 +62,12 @@ databaseTest("what a URL says is in protocol_config", async ({ sql }) => {
       queue: "orders",
     }],
     ["pubsub://my-project/my-topic", { project: "my-project", topic: "my-topic" }],
-    ["kafkas://b1:9092,b2/topic?key=none", { brokers: ["b1:9092", "b2"], topic: "topic", tls: true, key: "none" }],
+    ["kafkas://b1:9092,b2/topic?key=none", {
+      brokers: ["b1:9092", "b2"],
+      topic: "topic",
+      tls: true,
+      key: "none",
+    }],
     ["lambda://123456789012:hook", { function: "hook", account: "123456789012" }],
     ["lambda://hook", { function: "hook" }],
   ];
@@ -73,7 +79,13 @@ databaseTest("what a URL says is in protocol_config", async ({ sql }) => {
 
 databaseTest("URLs that browsers and the core take are taken, and credentials are not", async ({ sql }) => {
   await migrate(sql, named("foundation", "protocols"));
-  const taken = ["http:///a.example//b", "https://@a.example/", "https://:@a.example/", "http://[::1]:8080/@", "HTTP://a:80"];
+  const taken = [
+    "http:///a.example//b",
+    "https://@a.example/",
+    "https://:@a.example/",
+    "http://[::1]:8080/@",
+    "HTTP://a:80",
+  ];
   for (const url of taken) assert.equal((await read(sql, url)).error, null, url);
   const refused = [
     "https://token@a.example/",
@@ -84,7 +96,9 @@ databaseTest("URLs that browsers and the core take are taken, and credentials ar
     "kafka://u:p@broker/topic",
     "lambda://hook?endpoint=http://u:p@127.0.0.1",
   ];
-  for (const url of refused) assert.match((await read(sql, url)).error ?? "", /^url: holds credentials before the @/, url);
+  for (const url of refused) {
+    assert.match((await read(sql, url)).error ?? "", /^url: holds credentials before the @/, url);
+  }
 });
 
 interface Columns {
@@ -101,7 +115,10 @@ async function columns(sql: postgres.Sql, id: string): Promise<Columns> {
 databaseTest("the columns follow the URL", async ({ sql }) => {
   await migrate(sql, named("foundation", "protocols"));
   const id = await insertEndpoint(sql, { url: "sqs://orders" });
-  assert.deepEqual(await columns(sql, id), { delivery_protocol: "sqs", protocol_config: { queue: "orders" } });
+  assert.deepEqual(await columns(sql, id), {
+    delivery_protocol: "sqs",
+    protocol_config: { queue: "orders" },
+  });
   await sql`update public.webhook_configurations set url = 'https://a.example/' where id = ${id}`;
   assert.deepEqual(await columns(sql, id), { delivery_protocol: "http", protocol_config: {} });
   await sql`update public.webhook_configurations set protocol_config = '{"queue": "other"}' where id = ${id}`;
@@ -110,24 +127,30 @@ databaseTest("the columns follow the URL", async ({ sql }) => {
     sql`update public.webhook_configurations set delivery_protocol = 'kafka' where id = ${id}`,
     /^PostgresError: delivery_protocol: "kafka" does not fit the url, whose protocol is http; change the url$/,
   );
-  await assert.rejects(insertEndpoint(sql, { url: "ftp://a.example/" }), /url: unsupported protocol "ftp"; expected http:/);
+  await assert.rejects(
+    insertEndpoint(sql, { url: "ftp://a.example/" }),
+    /url: unsupported protocol "ftp"; expected http:/,
+  );
   await assert.rejects(
     sql`update public.webhook_configurations set url = 'example.com' where id = ${id}`,
     /url: has no scheme; expected it to begin with/,
   );
 });
 
-databaseTest("endpoints from before are read; those that cannot be stay, and can be switched off", async ({ sql }) => {
-  const queue = await insertEndpoint(sql, { url: "kafka://broker/topic" });
-  const odd = await insertEndpoint(sql, { url: "gopher://a.example/" });
-  const [before] = await sql`select max(updated_at) as at from public.webhook_configurations`;
-  await migrate(sql, named("foundation", "protocols"));
-  assert.deepEqual(await columns(sql, queue), {
-    delivery_protocol: "kafka",
-    protocol_config: { brokers: ["broker"], topic: "topic", tls: false },
-  });
-  assert.deepEqual(await columns(sql, odd), { delivery_protocol: "http", protocol_config: null });
-  const [after] = await sql`select max(updated_at) as at from public.webhook_configurations`;
-  assert.deepEqual(after, before);
-  await sql`update public.webhook_configurations set is_active = false where id = ${odd}`;
-});
+databaseTest(
+  "endpoints from before are read; those that cannot be stay, and can be switched off",
+  async ({ sql }) => {
+    const queue = await insertEndpoint(sql, { url: "kafka://broker/topic" });
+    const odd = await insertEndpoint(sql, { url: "gopher://a.example/" });
+    const [before] = await sql`select max(updated_at) as at from public.webhook_configurations`;
+    await migrate(sql, named("foundation", "protocols"));
+    assert.deepEqual(await columns(sql, queue), {
+      delivery_protocol: "kafka",
+      protocol_config: { brokers: ["broker"], topic: "topic", tls: false },
+    });
+    assert.deepEqual(await columns(sql, odd), { delivery_protocol: "http", protocol_config: null });
+    const [after] = await sql`select max(updated_at) as at from public.webhook_configurations`;
+    assert.deepEqual(after, before);
+    await sql`update public.webhook_configurations set is_active = false where id = ${odd}`;
+  },
+);

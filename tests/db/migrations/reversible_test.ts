@@ -114,36 +114,45 @@ for (const name of ["emission", "hardening", "wakeup", "operations", "protocols"
 
 databaseTest("the foundation stays while something stands on it", async ({ sql }) => {
   await migrate(sql, named("foundation", "operations"));
-  await assert.rejects(rollBack(sql, named("foundation")), /webhook_foundation: other migrations still stand on it/);
+  await assert.rejects(
+    rollBack(sql, named("foundation")),
+    /webhook_foundation: other migrations still stand on it/,
+  );
 });
 
-databaseTest("emission and hardening go in any order, and leave dispatch_webhook as it was", async ({ sql }) => {
-  const source = async () => await dispatchWebhook(sql);
-  const before = await source();
-  await migrate(sql, named("foundation", "hardening", "emission"));
-  const guarded = await source();
-  await rollBack(sql, named("emission"));
-  assert.equal(await source(), guarded);
-  await migrate(sql, named("emission"));
-  await rollBack(sql, named("hardening"));
-  assert.notEqual(await source(), guarded);
-  assert.notEqual(await source(), before);
-  await rollBack(sql, named("emission"));
-  assert.equal(await source(), before);
-});
+databaseTest(
+  "emission and hardening go in any order, and leave dispatch_webhook as it was",
+  async ({ sql }) => {
+    const source = async () => await dispatchWebhook(sql);
+    const before = await source();
+    await migrate(sql, named("foundation", "hardening", "emission"));
+    const guarded = await source();
+    await rollBack(sql, named("emission"));
+    assert.equal(await source(), guarded);
+    await migrate(sql, named("emission"));
+    await rollBack(sql, named("hardening"));
+    assert.notEqual(await source(), guarded);
+    assert.notEqual(await source(), before);
+    await rollBack(sql, named("emission"));
+    assert.equal(await source(), before);
+  },
+);
 
-databaseTest("a dispatch_webhook of the application's own is kept and comes back, with its grants", async ({ sql }) => {
-  await sql.unsafe(`
+databaseTest(
+  "a dispatch_webhook of the application's own is kept and comes back, with its grants",
+  async ({ sql }) => {
+    await sql.unsafe(`
     create or replace function public.dispatch_webhook(event_type text, event_data jsonb, actor_user_id uuid default null)
     returns void language sql security definer set work_mem = '8MB' as 'select null::void /* ours */';
     revoke execute on function public.dispatch_webhook from anon, public`);
-  const before = await catalog(sql);
-  await migrate(sql);
-  await migrate(sql);
-  assert.doesNotMatch(await dispatchWebhook(sql), /ours/);
-  await rollBack(sql);
-  assert.deepEqual(difference(before, await catalog(sql)), SAME);
-});
+    const before = await catalog(sql);
+    await migrate(sql);
+    await migrate(sql);
+    assert.doesNotMatch(await dispatchWebhook(sql), /ours/);
+    await rollBack(sql);
+    assert.deepEqual(difference(before, await catalog(sql)), SAME);
+  },
+);
 
 async function dispatchWebhook(sql: postgres.Sql): Promise<string> {
   const [row] = await sql<{ source: string }[]>`
@@ -151,27 +160,33 @@ async function dispatchWebhook(sql: postgres.Sql): Promise<string> {
   return row!.source;
 }
 
-databaseTest("nobody but the owner has rights in the schema webhooks, but for what the guard needs", async ({ sql }) => {
-  await migrate(sql);
-  const lines = (await catalog(sql)).filter((line) =>
-    /^grant on (schema webhooks|(relation|function) webhooks\.)/.test(line) && !/ to postgres, /.test(line)
-  );
-  assert.deepEqual(lines, [
-    "grant on function webhooks.dispatch(text,jsonb,uuid): EXECUTE to service_role, grantable f",
-    "grant on function webhooks.dispatch_as_user(text,jsonb,uuid): EXECUTE to authenticated, grantable f",
-    "grant on schema webhooks: USAGE to authenticated, grantable f",
-    "grant on schema webhooks: USAGE to service_role, grantable f",
-  ]);
-});
+databaseTest(
+  "nobody but the owner has rights in the schema webhooks, but for what the guard needs",
+  async ({ sql }) => {
+    await migrate(sql);
+    const lines = (await catalog(sql)).filter((line) =>
+      /^grant on (schema webhooks|(relation|function) webhooks\.)/.test(line) && !/ to postgres, /.test(line)
+    );
+    assert.deepEqual(lines, [
+      "grant on function webhooks.dispatch(text,jsonb,uuid): EXECUTE to service_role, grantable f",
+      "grant on function webhooks.dispatch_as_user(text,jsonb,uuid): EXECUTE to authenticated, grantable f",
+      "grant on schema webhooks: USAGE to authenticated, grantable f",
+      "grant on schema webhooks: USAGE to service_role, grantable f",
+    ]);
+  },
+);
 
-databaseTest("every function has a fixed search path, and every table row level security", async ({ sql }) => {
-  await migrate(sql);
-  const functions = await sql<{ name: string; fixed: boolean }[]>`
+databaseTest(
+  "every function has a fixed search path, and every table row level security",
+  async ({ sql }) => {
+    await migrate(sql);
+    const functions = await sql<{ name: string; fixed: boolean }[]>`
     select p.oid::regprocedure::text as name, coalesce('search_path=""' = any (p.proconfig), false) as fixed from pg_proc p
     where p.pronamespace = 'webhooks'::regnamespace or p.oid = 'public.dispatch_webhook(text, jsonb, uuid)'::regprocedure`;
-  assert(functions.length > 30, `${functions.length} functions`);
-  assert.deepEqual(functions.filter(({ fixed }) => !fixed), []);
-  const open = await sql`
+    assert(functions.length > 30, `${functions.length} functions`);
+    assert.deepEqual(functions.filter(({ fixed }) => !fixed), []);
+    const open = await sql`
     select relname from pg_class where relnamespace = 'webhooks'::regnamespace and relkind = 'r' and not relrowsecurity`;
-  assert.deepEqual([...open], []);
-});
+    assert.deepEqual([...open], []);
+  },
+);

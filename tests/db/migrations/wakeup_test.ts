@@ -3,7 +3,17 @@
 import assert from "node:assert/strict";
 import type postgres from "postgres";
 import { databaseTest, insertDeliveries, insertEndpoint } from "../../support/database.ts";
-import { as, catalog, difference, migrate, MIGRATIONS, named, rollBack, SAME, signUp } from "../../support/migrations.ts";
+import {
+  as,
+  catalog,
+  difference,
+  migrate,
+  MIGRATIONS,
+  named,
+  rollBack,
+  SAME,
+  signUp,
+} from "../../support/migrations.ts";
 
 const STAND_INS = new URL("../../../stack/stand-ins.sql", import.meta.url);
 const URL_OF_DISPATCHER = "https://project.supabase.co/functions/v1/webhook-dispatcher";
@@ -26,13 +36,16 @@ const state = async (sql: postgres.Sql) =>
   (await sql`select webhooks.wakeup_state() as state`)[0]!.state as Record<string, unknown>;
 
 async function requests(sql: postgres.Sql) {
-  return [...await sql<{ url: string; headers: Record<string, string>; body: string; timeout: number }[]>`
+  return [
+    ...await sql<{ url: string; headers: Record<string, string>; body: string; timeout: number }[]>`
     select url, headers, convert_from(body, 'UTF8') as body, timeout_milliseconds as timeout
-    from net.http_request_queue order by id`];
+    from net.http_request_queue order by id`,
+  ];
 }
 
 /** The time passes within which one call stands for all. */
-const later = (sql: postgres.Sql) => sql`update webhooks.wakeup set last_call_at = last_call_at - interval '1 hour'`;
+const later = (sql: postgres.Sql) =>
+  sql`update webhooks.wakeup set last_call_at = last_call_at - interval '1 hour'`;
 
 async function problems(sql: postgres.Sql): Promise<string[]> {
   return (await sql`select message from webhooks.problems order by id`).map(({ message }) => message);
@@ -81,29 +94,38 @@ databaseTest("every transaction calls where no call stands for others", async ({
 
 databaseTest("what is rolled back calls nobody; what a savepoint leaves does", async ({ sql }) => {
   const endpoint = await start(sql);
-  await assert.rejects(sql.begin(async (tx) => {
-    await insertDeliveries(tx, endpoint);
-    throw new Error("roll back");
-  }), /roll back/);
+  await assert.rejects(
+    sql.begin(async (tx) => {
+      await insertDeliveries(tx, endpoint);
+      throw new Error("roll back");
+    }),
+    /roll back/,
+  );
   assert.equal((await requests(sql)).length, 0);
   await sql.begin(async (tx) => {
-    await assert.rejects(tx.savepoint(async (inner) => {
-      await insertDeliveries(inner, endpoint);
-      throw new Error("roll back");
-    }), /roll back/);
+    await assert.rejects(
+      tx.savepoint(async (inner) => {
+        await insertDeliveries(inner, endpoint);
+        throw new Error("roll back");
+      }),
+      /roll back/,
+    );
     await insertDeliveries(tx, endpoint);
   });
   assert.equal((await requests(sql)).length, 1);
 });
 
-databaseTest("only what is due calls: no test that is under way, nothing that is not pending", async ({ sql, store }) => {
-  const endpoint = await start(sql);
-  await store.insertClaimed({ endpointId: endpoint, eventType: "webhook.test", payload: "{}" });
-  await sql`
+databaseTest(
+  "only what is due calls: no test that is under way, nothing that is not pending",
+  async ({ sql, store }) => {
+    const endpoint = await start(sql);
+    await store.insertClaimed({ endpointId: endpoint, eventType: "webhook.test", payload: "{}" });
+    await sql`
     insert into public.webhook_deliveries (webhook_config_id, event_type, payload, status)
     values (${endpoint}, 'order.paid', '{}', 'delivered')`;
-  assert.deepEqual(await requests(sql), []);
-});
+    assert.deepEqual(await requests(sql), []);
+  },
+);
 
 databaseTest("a writer waits for no other, whatever that one holds", async ({ sql }) => {
   const endpoint = await start(sql);
@@ -127,28 +149,47 @@ databaseTest("a wake-up that fails breaks no write, and is recorded", async ({ s
   const endpoint = await start(sql);
   await sql`delete from vault.secrets`;
   await insertDeliveries(sql, endpoint);
-  assert.deepEqual(await problems(sql), ["Vault has no webhooks_dispatcher_url or no webhooks_dispatcher_key"]);
+  assert.deepEqual(await problems(sql), [
+    "Vault has no webhooks_dispatcher_url or no webhooks_dispatcher_key",
+  ]);
   await sql.unsafe("drop schema vault cascade; drop schema net cascade");
   await insertDeliveries(sql, endpoint);
   assert.equal((await problems(sql)).length, 2);
-  const [row] = await sql`select count(*)::integer as rows, (select count(*)::integer from webhooks.wakeup_calls) as calls
+  const [row] =
+    await sql`select count(*)::integer as rows, (select count(*)::integer from webhooks.wakeup_calls) as calls
     from public.webhook_deliveries`;
   assert.deepEqual(row, { rows: 2, calls: 0 });
 });
 
-databaseTest("events of users wake the dispatcher, who have no right to do so themselves", async ({ sql }) => {
-  await start(sql, MIGRATIONS.slice(1));
-  const grace = await signUp(sql, "Grace");
-  await insertEndpoint(sql, { url: "https://a.example/", events: ["user.posted_comment", "user.joined_community"] });
-  await as(sql, "authenticated", grace, (tx) => tx`select public.dispatch_webhook('user.posted_comment', '{}')`);
-  assert.equal((await requests(sql)).length, 1);
-  await later(sql);
-  const [community] = await sql`insert into public.communities (name, city) values ('c', 'c') returning id`;
-  await as(sql, "authenticated", grace, (tx) =>
-    tx`insert into public.community_members (user_id, community_id) values (${grace}, ${community!.id})`);
-  assert.equal((await requests(sql)).length, 2);
-  assert.deepEqual(await problems(sql), []);
-});
+databaseTest(
+  "events of users wake the dispatcher, who have no right to do so themselves",
+  async ({ sql }) => {
+    await start(sql, MIGRATIONS.slice(1));
+    const grace = await signUp(sql, "Grace");
+    await insertEndpoint(sql, {
+      url: "https://a.example/",
+      events: ["user.posted_comment", "user.joined_community"],
+    });
+    await as(
+      sql,
+      "authenticated",
+      grace,
+      (tx) => tx`select public.dispatch_webhook('user.posted_comment', '{}')`,
+    );
+    assert.equal((await requests(sql)).length, 1);
+    await later(sql);
+    const [community] = await sql`insert into public.communities (name, city) values ('c', 'c') returning id`;
+    await as(
+      sql,
+      "authenticated",
+      grace,
+      (tx) =>
+        tx`insert into public.community_members (user_id, community_id) values (${grace}, ${community!.id})`,
+    );
+    assert.equal((await requests(sql)).length, 2);
+    assert.deepEqual(await problems(sql), []);
+  },
+);
 
 databaseTest("the jobs: every 30 seconds as a net, and hourly; all off with one call", async ({ sql }) => {
   await start(sql, MIGRATIONS.slice(1));
@@ -160,7 +201,9 @@ databaseTest("the jobs: every 30 seconds as a net, and hourly; all off with one 
     { name: "webhooks-prune", schedule: "*/10 * * * *" },
   ]);
   // What pg_cron would run does run.
-  for (const { command } of await sql`select command from cron.job order by jobname`) await sql.unsafe(command);
+  for (const { command } of await sql`select command from cron.job order by jobname`) {
+    await sql.unsafe(command);
+  }
   assert.equal((await requests(sql)).length, 1);
   await sql`insert into cron.job (jobname, schedule, command) values ('somebody else''s', '* * * * *', 'select 1')`;
   const [off] = await sql`select webhooks.disable_wakeup() as state`;
@@ -201,46 +244,63 @@ databaseTest("the state shows the last call and its answer", async ({ sql }) => 
   assert.deepEqual(rest, { ...unchanged, calls: 1, last_answer: answer });
 });
 
-databaseTest("no secret stands in a function, a trigger, a job, a table of ours or a state", async ({ sql }) => {
-  const endpoint = await start(sql, MIGRATIONS.slice(1));
-  await insertDeliveries(sql, endpoint);
-  const everywhere = [
-    ...await catalog(sql),
-    JSON.stringify([...await sql`select * from cron.job`]),
-    JSON.stringify(await state(sql)),
-    JSON.stringify([...await sql`select * from webhooks.wakeup`, ...await sql`select * from webhooks.settings`]),
-    JSON.stringify([...await sql`select * from webhooks.problems`]),
-  ];
-  assert(everywhere.every((text) => !text.includes(KEY) && !text.includes("project.supabase.co")));
-});
+databaseTest(
+  "no secret stands in a function, a trigger, a job, a table of ours or a state",
+  async ({ sql }) => {
+    const endpoint = await start(sql, MIGRATIONS.slice(1));
+    await insertDeliveries(sql, endpoint);
+    const everywhere = [
+      ...await catalog(sql),
+      JSON.stringify([...await sql`select * from cron.job`]),
+      JSON.stringify(await state(sql)),
+      JSON.stringify([
+        ...await sql`select * from webhooks.wakeup`,
+        ...await sql`select * from webhooks.settings`,
+      ]),
+      JSON.stringify([...await sql`select * from webhooks.problems`]),
+    ];
+    assert(everywhere.every((text) => !text.includes(KEY) && !text.includes("project.supabase.co")));
+  },
+);
 
-databaseTest("what is missing is said when wake-ups are switched on, and nothing else is in the way", async ({ sql }) => {
-  await migrate(sql, named("foundation", "wakeup"));
-  const endpoint = await insertEndpoint(sql, { url: "https://a.example/" });
-  await insertDeliveries(sql, endpoint);
-  assert.deepEqual((await state(sql)).missing, ["pg_net", "supabase_vault", "pg_cron"]);
-  await assert.rejects(enable(sql), (error: postgres.PostgresError) => {
-    assert.equal(error.message, "enable_wakeup: missing: pg_net, supabase_vault, pg_cron");
-    assert.match(error.hint!, /create extension pg_net/);
-    return true;
-  });
-  assert.equal((await sql`select webhooks.disable_wakeup() as state`)[0]!.state.is_on, false);
-  await standIns(sql);
-  await sql`drop schema cron cascade`;
-  const { is_on, missing, jobs } = await enable(sql);
-  assert.deepEqual([is_on, missing, jobs], [true, ["pg_cron"], []]);
-  await insertDeliveries(sql, endpoint);
-  assert.equal((await requests(sql)).length, 1);
-});
+databaseTest(
+  "what is missing is said when wake-ups are switched on, and nothing else is in the way",
+  async ({ sql }) => {
+    await migrate(sql, named("foundation", "wakeup"));
+    const endpoint = await insertEndpoint(sql, { url: "https://a.example/" });
+    await insertDeliveries(sql, endpoint);
+    assert.deepEqual((await state(sql)).missing, ["pg_net", "supabase_vault", "pg_cron"]);
+    await assert.rejects(enable(sql), (error: postgres.PostgresError) => {
+      assert.equal(error.message, "enable_wakeup: missing: pg_net, supabase_vault, pg_cron");
+      assert.match(error.hint!, /create extension pg_net/);
+      return true;
+    });
+    assert.equal((await sql`select webhooks.disable_wakeup() as state`)[0]!.state.is_on, false);
+    await standIns(sql);
+    await sql`drop schema cron cascade`;
+    const { is_on, missing, jobs } = await enable(sql);
+    assert.deepEqual([is_on, missing, jobs], [true, ["pg_cron"], []]);
+    await insertDeliveries(sql, endpoint);
+    assert.equal((await requests(sql)).length, 1);
+  },
+);
 
 databaseTest("a wrong URL or key is refused, and not shown", async ({ sql }) => {
   await standIns(sql);
   await migrate(sql, named("foundation", "wakeup"));
   const cases: [string | null, string | null, RegExp][] = [
-    ["project.supabase.co", KEY, /^enable_wakeup: url is no URL of a function; expected one like https:\/\/PROJECT/],
+    [
+      "project.supabase.co",
+      KEY,
+      /^enable_wakeup: url is no URL of a function; expected one like https:\/\/PROJECT/,
+    ],
     ["https://user:hidden@a.example/x", KEY, /^enable_wakeup: url is no URL of a function/],
     [URL_OF_DISPATCHER, "hidden", /^enable_wakeup: key is no key; expected a secret key/],
-    [URL_OF_DISPATCHER, null, /^enable_wakeup: Vault has no webhooks_dispatcher_url or no webhooks_dispatcher_key/],
+    [
+      URL_OF_DISPATCHER,
+      null,
+      /^enable_wakeup: Vault has no webhooks_dispatcher_url or no webhooks_dispatcher_key/,
+    ],
     [null, null, /^enable_wakeup: Vault has no/],
   ];
   for (const [url, key, message] of cases) {
