@@ -206,7 +206,7 @@ begin
   if webhooks.is_wanted(e) then
     perform webhooks.emit(e, array_agg(webhooks.subject_of(e, r.data, r.who)), array_agg(r.actor), array_agg(r.data))
     from (
-      select n.id as who, coalesce(auth.uid(), n.id) as actor,
+      select n.id as who, coalesce((select auth.uid()), n.id) as actor,
         jsonb_build_object('user_id', n.id, 'email', a.email, 'name', n.name) as data
       from new_rows n left join auth.users a on a.id = n.id
     ) r;
@@ -236,7 +236,7 @@ begin
         where m.community_id in (select n.community_id from new_rows n)
         group by m.community_id
       )
-      select n.user_id as who, coalesce(auth.uid(), n.user_id) as actor,
+      select n.user_id as who, coalesce((select auth.uid()), n.user_id) as actor,
         jsonb_build_object('community_id', n.community_id, 'community_name', c.name, 'community_city', c.city,
           'member_count', s.members) as data
       from new_rows n
@@ -283,7 +283,7 @@ begin
   if webhooks.is_wanted(e) then
     perform webhooks.emit(e, array_agg(webhooks.subject_of(e, r.data, r.who)), array_agg(r.actor), array_agg(r.data))
     from (
-      select n.user_id as who, coalesce(auth.uid(), n.user_id) as actor,
+      select n.user_id as who, coalesce((select auth.uid()), n.user_id) as actor,
         jsonb_build_object('event_id', n.event_id, 'registration_id', n.id, 'payment_id', n.payment_id,
           'status', n.status::text) as data
       from new_rows n where webhooks.is_registered(n.status::text)
@@ -310,7 +310,7 @@ begin
     if webhooks.is_wanted(e) then
       perform webhooks.emit(e, array_agg(webhooks.subject_of(e, r.data, r.who)), array_agg(r.actor), array_agg(r.data))
       from (
-        select n.user_id as who, coalesce(auth.uid(), n.user_id) as actor,
+        select n.user_id as who, coalesce((select auth.uid()), n.user_id) as actor,
           jsonb_build_object('event_id', n.event_id, 'registration_id', n.id, 'payment_id', n.payment_id,
             'status', n.status::text) as data
         from new_rows n join old_rows o on o.id = n.id
@@ -325,7 +325,7 @@ begin
     if webhooks.is_wanted(e) then
       perform webhooks.emit(e, array_agg(webhooks.subject_of(e, r.data, r.who)), array_agg(r.actor), array_agg(r.data))
       from (
-        select n.user_id as who, coalesce(auth.uid(), n.user_id) as actor,
+        select n.user_id as who, coalesce((select auth.uid()), n.user_id) as actor,
           jsonb_build_object('event_id', n.event_id, 'registration_id', n.id) as data
         from new_rows n join old_rows o on o.id = n.id
         where n.status::text = 'unregistered' and webhooks.is_cancellable(o.status::text)
@@ -350,7 +350,7 @@ begin
   if webhooks.is_wanted(e) then
     perform webhooks.emit(e, array_agg(webhooks.subject_of(e, r.data, r.who)), array_agg(r.actor), array_agg(r.data))
     from (
-      select o.user_id as who, coalesce(auth.uid(), o.user_id) as actor,
+      select o.user_id as who, coalesce((select auth.uid()), o.user_id) as actor,
         jsonb_build_object('event_id', o.event_id, 'registration_id', o.id) as data
       from old_rows o where webhooks.is_cancellable(o.status::text)
     ) r;
@@ -374,7 +374,7 @@ begin
   if webhooks.is_wanted(e) then
     perform webhooks.emit(e, array_agg(webhooks.subject_of(e, r.data, r.who)), array_agg(r.actor), array_agg(r.data))
     from (
-      select n.user_id as who, coalesce(auth.uid(), n.user_id) as actor,
+      select n.user_id as who, coalesce((select auth.uid()), n.user_id) as actor,
         jsonb_build_object('discussion_id', n.discussion_id, 'comment_id', n.id, 'comment_text', n.text) as data
       from new_rows n
     ) r;
@@ -398,7 +398,7 @@ begin
   if webhooks.is_wanted(e) then
     perform webhooks.emit(e, array_agg(webhooks.subject_of(e, r.data, r.who)), array_agg(r.actor), array_agg(r.data))
     from (
-      select n.flagged_by_id as who, coalesce(auth.uid(), n.flagged_by_id) as actor,
+      select n.flagged_by_id as who, coalesce((select auth.uid()), n.flagged_by_id) as actor,
         jsonb_build_object('comment_id', n.comment_id, 'flagged_user_id', n.flagged_user_id, 'reason', n.reason) as data
       from new_rows n
     ) r;
@@ -422,7 +422,7 @@ begin
   if webhooks.is_wanted(e) then
     perform webhooks.emit(e, array_agg(webhooks.subject_of(e, r.data, r.who)), array_agg(r.actor), array_agg(r.data))
     from (
-      select n.referred_user_id as who, coalesce(auth.uid(), n.referred_user_id) as actor,
+      select n.referred_user_id as who, coalesce((select auth.uid()), n.referred_user_id) as actor,
         jsonb_build_object('referred_user_id', n.referred_user_id, 'referrer_id', n.referrer_id,
           'referral_code', u.referral_code) as data
       from new_rows n left join public.users u on u.id = n.referrer_id
@@ -447,7 +447,7 @@ begin
   if webhooks.is_wanted(e) then
     perform webhooks.emit(e, array_agg(webhooks.subject_of(e, r.data, r.who)), array_agg(r.actor), array_agg(r.data))
     from (
-      select n.created_by as who, coalesce(auth.uid(), n.created_by) as actor,
+      select n.created_by as who, coalesce((select auth.uid()), n.created_by) as actor,
         jsonb_build_object('discussion_id', n.id, 'new_expires_at', webhooks.iso(n.expires_at)) as data
       from new_rows n join old_rows o on o.id = n.id
       where n.expires_at > o.expires_at
