@@ -85,11 +85,15 @@ databaseTest("a burst is one call, in a transaction and in many", async ({ sql }
   assert.equal((await state(sql)).calls, 2);
 });
 
-databaseTest("every transaction calls where no call stands for others", async ({ sql }) => {
+databaseTest("every transaction calls, once, where no call stands for others", async ({ sql }) => {
   const endpoint = await start(sql);
   await sql`update webhooks.settings set wakeup_interval = '0'`;
   for (let n = 0; n < 5; n++) await insertDeliveries(sql, endpoint);
   assert.equal((await requests(sql)).length, 5);
+  await sql.begin(async (tx) => {
+    for (let n = 0; n < 20; n++) await insertDeliveries(tx, endpoint);
+  });
+  assert.equal((await requests(sql)).length, 6);
 });
 
 databaseTest("what is rolled back calls nobody; what a savepoint leaves does", async ({ sql }) => {
