@@ -23,10 +23,12 @@ create table if not exists webhooks.problems (
   source text not null,
   event_type text,
   sql_state text not null,
-  message text not null
+  message text not null,
+  -- Events that can still be emitted: [{"actor", "data"}].
+  events jsonb
 );
 comment on table webhooks.problems is
-  'Events that were not emitted and wake-ups that failed: one row each, in the transaction that it happened in.';
+  'Events that were not emitted and wake-ups that failed: in the transaction that it happened in.';
 create index if not exists problems_at on webhooks.problems (at);
 alter table webhooks.problems enable row level security;
 
@@ -37,15 +39,18 @@ create table if not exists webhooks.replaced_functions (
 );
 alter table webhooks.replaced_functions enable row level security;
 
-create or replace function webhooks.note_problem(source text, event_type text, sql_state text, message text)
+create or replace function webhooks.note_problem(
+  source text, event_type text, sql_state text, message text, events jsonb default null
+)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 begin
   raise warning 'webhooks: %: % (%)', concat_ws(': ', source, event_type), message, sql_state;
-  insert into webhooks.problems (source, event_type, sql_state, message)
-  values (note_problem.source, note_problem.event_type, note_problem.sql_state, left(note_problem.message, 500));
+  insert into webhooks.problems (source, event_type, sql_state, message, events)
+  values (note_problem.source, note_problem.event_type, note_problem.sql_state, left(note_problem.message, 500),
+    note_problem.events);
 exception when others then
   raise warning 'webhooks: the problem could not be recorded: %', sqlerrm;
 end

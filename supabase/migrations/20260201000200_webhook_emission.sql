@@ -34,8 +34,8 @@ insert into webhooks.automatic_events (event_type) values
   ('discussion.auto_closed')
 on conflict do nothing;
 
--- What was told lately, by whom: so that a trigger and the application's own call of dispatch_webhook make one event. Of no worth after
--- a crash, hence unlogged.
+-- What was told lately, by whom: so that a trigger and the application's own call of dispatch_webhook make one event. Of
+-- no worth after a crash, hence unlogged.
 create unlogged table if not exists webhooks.told (
   event_type text not null,
   -- What the event is about: see webhooks.subject_of.
@@ -54,8 +54,8 @@ create unlogged table if not exists webhooks.told (
 create index if not exists told_seen on webhooks.told (seen_at);
 alter table webhooks.told enable row level security;
 
--- What an event is about, from its data and whose doing it is; null where that cannot be told. Two events of a type with one
--- subject within the window may be the same.
+-- What an event is about, from its data and whose doing it is; null where that cannot be told. Two events of a type with
+-- one subject within the window may be the same.
 create or replace function webhooks.subject_of(event_type text, data jsonb, actor uuid)
 returns text
 language sql
@@ -89,8 +89,8 @@ as $$
   )
 $$;
 
--- Whether a trigger has told what the application now calls for: in this transaction, or within the window. Remembers the call
--- where not.
+-- Whether a trigger has told what the application now calls for: in this transaction, or within the window. Remembers the
+-- call where not.
 create or replace function webhooks.is_told_by_trigger(event_type text, data jsonb, actor uuid)
 returns boolean
 language plpgsql
@@ -148,7 +148,38 @@ begin
     ) e
     where e.nth > 1 or e.subject is null or e.subject <> all (called);
   end if;
-  perform webhooks.insert_deliveries(event_type, actors, data);
+  begin
+    perform webhooks.insert_deliveries(event_type, actors, data);
+  exception when others then
+    -- What the events say is known: webhooks.emit_lost() makes up for them.
+    perform webhooks.note_problem('emit', event_type, sqlstate, sqlerrm, (
+      select jsonb_agg(jsonb_build_object('actor', e.actor, 'data', e.data) order by e.place)
+      from unnest(emit.actors, emit.data) with ordinality as e(actor, data, place)));
+  end;
+end
+$$;
+
+-- Emits the events of up to `most` problems that kept them, the oldest first, and returns how many events there were.
+create or replace function webhooks.emit_lost(most integer default 1000)
+returns bigint
+language plpgsql
+set search_path = ''
+as $$
+declare
+  p record;
+  emitted bigint := 0;
+begin
+  for p in
+    select o.id, o.event_type, o.events from webhooks.problems o where o.events is not null
+    order by o.id limit most for update skip locked
+  loop
+    perform webhooks.insert_deliveries(p.event_type,
+      array(select (e.value ->> 'actor')::uuid from jsonb_array_elements(p.events) with ordinality e order by e.ordinality),
+      array(select e.value -> 'data' from jsonb_array_elements(p.events) with ordinality e order by e.ordinality));
+    update webhooks.problems o set events = null where o.id = p.id;
+    emitted := emitted + jsonb_array_length(p.events);
+  end loop;
+  return emitted;
 end
 $$;
 
@@ -533,9 +564,11 @@ begin
       ('webhooks_member_inserted', 'community_members', 'insert', 'on_member_inserted',
         '{community_members.user_id,community_members.community_id,communities.id,communities.name,communities.city}'),
       ('webhooks_registration_inserted', 'event_registrations', 'insert', 'on_registration_inserted',
-        '{event_registrations.id,event_registrations.user_id,event_registrations.event_id,event_registrations.status,event_registrations.payment_id}'),
+        '{event_registrations.id,event_registrations.user_id,event_registrations.event_id,event_registrations.status,
+          event_registrations.payment_id}'),
       ('webhooks_registration_updated', 'event_registrations', 'update', 'on_registration_updated',
-        '{event_registrations.id,event_registrations.user_id,event_registrations.event_id,event_registrations.status,event_registrations.payment_id}'),
+        '{event_registrations.id,event_registrations.user_id,event_registrations.event_id,event_registrations.status,
+          event_registrations.payment_id}'),
       ('webhooks_registration_deleted', 'event_registrations', 'delete', 'on_registration_deleted',
         '{event_registrations.id,event_registrations.user_id,event_registrations.event_id,event_registrations.status}'),
       ('webhooks_comment_inserted', 'discussion_comments', 'insert', 'on_comment_inserted',

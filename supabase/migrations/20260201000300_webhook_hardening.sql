@@ -19,7 +19,8 @@ create table if not exists webhooks.user_events (
 );
 comment on table webhooks.user_events is 'Event types that signed-in users may emit by dispatch_webhook, for themselves.';
 alter table webhooks.user_events enable row level security;
--- Those that pages emit. Sign-ups are told by the function that sends the welcome mail, expiries by close-expired-discussions.
+-- Those that pages emit. Sign-ups are told by the function that sends the welcome mail, expiries by
+-- close-expired-discussions.
 insert into webhooks.user_events (event_type, is_for_admins) values
   ('user.joined_community', false), ('user.registered_event', false), ('user.cancelled_registration', false),
   ('user.posted_comment', false), ('user.flagged_comment', false), ('user.referred_user', false),

@@ -6,7 +6,7 @@
 
 do $migration$
 begin
-  if to_regprocedure('webhooks.note_problem(text, text, text, text)') is null then
+  if to_regprocedure('webhooks.note_problem(text, text, text, text, jsonb)') is null then
     raise exception using errcode = '55000',
       message = 'webhook_wakeup: apply 20260201000100_webhook_foundation.sql first';
   end if;
@@ -158,9 +158,9 @@ deferrable initially deferred
 for each row execute function webhooks.on_wakeup_called();
 
 -- Turns wake-ups on. `url` is the dispatcher's, https://PROJECT.supabase.co/functions/v1/webhook-dispatcher, and `key` a
--- secret key (sb_secret_…) or the service role key; left out, they are what Vault has under
--- webhooks_dispatcher_url and webhooks_dispatcher_key. Run it again to change them. Without pg_cron there are wake-ups and no
--- safety net: something else must call the dispatcher for what is to be tried again.
+-- secret key (sb_secret_…) or the service role key; left out, they are what Vault has under webhooks_dispatcher_url and
+-- webhooks_dispatcher_key. Run it again to change them. Without pg_cron there are wake-ups and no safety net: something
+-- else must call the dispatcher for what is to be tried again.
 create or replace function webhooks.enable_wakeup(url text default null, key text default null)
 returns jsonb
 language plpgsql
@@ -174,10 +174,12 @@ begin
   if array_length(array_remove(missing, 'pg_cron'), 1) > 0 then
     raise exception using errcode = '55000',
       message = format('enable_wakeup: missing: %s', array_to_string(missing, ', ')),
-      hint = 'Supabase: Database, Extensions; or: create extension pg_net; create extension supabase_vault cascade; create extension pg_cron;';
+      hint = 'Dashboard: Database, Extensions; or: create extension pg_net; create extension supabase_vault cascade; '
+        'create extension pg_cron;';
   end if;
   if url is not null and url !~ '^https?://[^/@[:space:]]+/[^@[:space:]]*$' then
-    raise exception using errcode = '22023', message = format('enable_wakeup: url is no URL of a function; expected one like %s', place);
+    raise exception using errcode = '22023',
+      message = format('enable_wakeup: url is no URL of a function; expected one like %s', place);
   end if;
   if key is not null and key !~ '^[[:graph:]]{20,}$' then
     raise exception using errcode = '22023',
@@ -187,7 +189,7 @@ begin
     perform webhooks.store_secret('webhooks_dispatcher_url', url, 'The webhook dispatcher that new deliveries wake.');
   end if;
   if key is not null then
-    perform webhooks.store_secret('webhooks_dispatcher_key', key, 'The key that wake-ups present to the webhook dispatcher.');
+    perform webhooks.store_secret('webhooks_dispatcher_key', key, 'The key that wake-ups present to the dispatcher.');
   end if;
   select count(*) = 2 into is_stored from vault.decrypted_secrets s
   where s.name in ('webhooks_dispatcher_url', 'webhooks_dispatcher_key');
@@ -198,7 +200,8 @@ begin
   end if;
   update webhooks.wakeup set is_on = true;
   if 'pg_cron' = any (missing) then
-    raise warning 'enable_wakeup: pg_cron is missing: nothing calls the dispatcher for what is to be tried again; create extension pg_cron, then run this again';
+    raise warning 'enable_wakeup: pg_cron is missing: nothing calls the dispatcher for what is to be tried again'
+      using hint = 'create extension pg_cron, then run enable_wakeup() again';
   else
     perform webhooks.schedule_jobs();
   end if;
@@ -241,7 +244,8 @@ begin
     from net._http_response r join webhooks.wakeup w on w.last_request_id = r.id;
   end if;
   if not 'pg_cron' = any (missing) then
-    select coalesce(jsonb_agg(jsonb_build_object('name', j.jobname, 'schedule', j.schedule) order by j.jobname), '[]') into jobs
+    select coalesce(jsonb_agg(jsonb_build_object('name', j.jobname, 'schedule', j.schedule) order by j.jobname), '[]')
+    into jobs
     from cron.job j where j.jobname like 'webhooks-%';
   end if;
   return state || jsonb_build_object('last_answer', answer, 'jobs', jobs, 'missing', to_jsonb(missing));

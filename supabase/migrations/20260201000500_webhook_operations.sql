@@ -55,7 +55,8 @@ begin
   end if;
   if most is null or most not between 1 and 10000 then
     raise exception using errcode = '22023',
-      message = format('replay_webhooks: most: expected a whole number from 1 to 10000, got %s', coalesce(most::text, 'null'));
+      message = format('replay_webhooks: most: expected a whole number from 1 to 10000, got %s',
+        coalesce(most::text, 'null'));
   end if;
   return query
   with matching as materialized (
@@ -89,9 +90,10 @@ begin
 end
 $$;
 
--- What has failed within the last hour: each call of the dispatcher and of webhook-health asks for it, and would otherwise read all that
--- failed in three days. The claim needs no index of its own: what is pending is few rows of webhook_deliveries_status.
-create index if not exists webhook_deliveries_failed on public.webhook_deliveries (last_attempt_at) where status = 'failed';
+-- What has failed within the last hour: each call of the dispatcher and of webhook-health asks for it, and would otherwise
+-- read what failed in three days. The claim needs no index of its own: webhook_deliveries_status finds what is pending.
+create index if not exists webhook_deliveries_failed on public.webhook_deliveries (last_attempt_at)
+where status = 'failed';
 
 -- Deliveries by endpoint and hour (UTC) of their event. Tests count for nothing.
 create table if not exists webhooks.hourly_metrics (
@@ -120,8 +122,9 @@ create table if not exists webhooks.metrics_progress (
 alter table webhooks.metrics_progress enable row level security;
 insert into webhooks.metrics_progress default values on conflict do nothing;
 
--- Counts the hours that are new or may have changed, at most `most_hours` of them, and returns how many: call it again where it
--- returns that many. `since` counts again from an hour on, say after a replay; what prune() has taken away stays counted.
+-- Counts the hours that are new or may have changed, at most `most_hours` of them, and returns how many: call it again
+-- where it returns that many. `since` counts again from an hour on, say after a replay; what prune() has taken away stays
+-- counted.
 create or replace function webhooks.refresh_metrics(since timestamptz default null, most_hours integer default 1000)
 returns integer
 language plpgsql
@@ -208,14 +211,17 @@ declare
 begin
   if age < interval '3 days' then
     raise exception using errcode = '22023',
-      message = format('prune: older_than: expected at least 3 days, got %s: breakers, rates and health look back that far', age);
+      message = format('prune: older_than: expected at least 3 days, got %s: breakers, rates and health look back that '
+        'far', age);
   end if;
   if most is null or most not between 1 and 100000 then
     raise exception using errcode = '22023',
       message = format('prune: most: expected a whole number from 1 to 100000, got %s', coalesce(most::text, 'null'));
   end if;
   delete from webhooks.problems p
-  where p.id = any (array(select o.id from webhooks.problems o where o.at < now() - interval '90 days' order by o.at limit most));
+  where p.id = any (array(
+    select o.id from webhooks.problems o where o.at < now() - interval '90 days' and o.events is null
+    order by o.at limit most));
   if age is null then
     return 0;
   end if;

@@ -1,5 +1,5 @@
--- Typed columns beside an endpoint's URL: its protocol, and what the URL says about it. A trigger keeps them in step with the
--- URL, which stays the one thing that is written and that the dispatcher reads; and it refuses URLs that can never be
+-- Typed columns beside an endpoint's URL: its protocol, and what the URL says about it. A trigger keeps them in step with
+-- the URL, which stays the one thing that is written and that the dispatcher reads; and it refuses URLs that can never be
 -- delivered to, with the dispatcher's own messages. Needs webhook_foundation.
 
 do $migration$
@@ -15,9 +15,9 @@ alter table public.webhook_configurations
   add column if not exists delivery_protocol text not null default 'http',
   add column if not exists protocol_config jsonb;
 
--- Takes a target URL apart as crates/webhook-protocol does: either `error` is null or the rest. It judges the form: scheme,
--- credentials, parts that are missing or too many, names of options. Whether names, regions and values of options are valid is the
--- dispatcher's to say, which has the platform's URL parser.
+-- Takes a target URL apart as crates/webhook-protocol does: either `error` is null or the rest. It judges the form:
+-- scheme, credentials, parts that are missing or too many, names of options. Whether names, regions and values of options
+-- are valid is the dispatcher's to say, which has the platform's URL parser.
 create or replace function webhooks.read_target(url text, out protocol text, out config jsonb, out error text)
 language plpgsql
 immutable
@@ -131,8 +131,8 @@ begin
 end
 $$;
 
--- Options by their names, from `name=value&name=value`. `known` are the names that there are, separated by a comma and a blank;
--- null lets any pass.
+-- Options by their names, from `name=value&name=value`. `known` are the names that there are, separated by a comma and a
+-- blank; null lets any pass.
 create or replace function webhooks.read_options(query text, known text, out config jsonb, out error text)
 language sql
 immutable
@@ -152,7 +152,8 @@ as $$
     end as error
     from options o
   )
-  select coalesce(jsonb_object_agg(j.name, j.value), '{}'), (array_agg(j.error order by j.place) filter (where j.error is not null))[1]
+  select coalesce(jsonb_object_agg(j.name, j.value), '{}'),
+    (array_agg(j.error order by j.place) filter (where j.error is not null))[1]
   from judged j
 $$;
 
@@ -196,7 +197,8 @@ begin
     where e.protocol_config is null
   loop
     if c.error is null then
-      update public.webhook_configurations e set delivery_protocol = c.protocol, protocol_config = c.config where e.id = c.id;
+      update public.webhook_configurations e set delivery_protocol = c.protocol, protocol_config = c.config
+      where e.id = c.id;
     else
       raise warning 'webhook_protocols: endpoint % (%): %', c.name, c.id, c.error;
     end if;

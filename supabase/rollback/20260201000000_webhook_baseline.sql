@@ -1,5 +1,5 @@
--- Takes webhook_baseline back: drops what it made, by its comment. Where production had the tables before, there is nothing to take
--- back. It refuses to drop endpoints or deliveries.
+-- Takes webhook_baseline back: drops what it made, by its comment. Where production had the tables before, there is
+-- nothing to take back. It refuses to drop endpoints or deliveries.
 
 do $rollback$
 declare

@@ -41,6 +41,7 @@ drop function if exists webhooks.on_user_inserted();
 drop function if exists webhooks.is_cancellable(text);
 drop function if exists webhooks.is_registered(text);
 drop function if exists webhooks.iso(timestamptz);
+drop function if exists webhooks.emit_lost(integer);
 drop function if exists webhooks.emit(text, text[], uuid[], jsonb[]);
 drop function if exists webhooks.take_calls(text, text[]);
 drop function if exists webhooks.is_told_by_trigger(text, jsonb, uuid);

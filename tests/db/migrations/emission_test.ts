@@ -208,26 +208,62 @@ databaseTest("an event can be switched off, and then calls tell it", async ({ sq
   ]);
 });
 
-databaseTest("a trigger that fails breaks no write, and is recorded", async ({ sql }) => {
+databaseTest("events that cannot be queued break no write, and are made up for", async ({ sql }) => {
   const app = await startEmission(sql);
   await sql.unsafe(
     `alter table public.webhook_deliveries add constraint broken check (status = 'never') not valid`,
   );
   const id = await register(sql, app);
   await sql`update public.event_registrations set status = 'unregistered' where id = ${id}`;
-  await sql`insert into public.community_members (user_id, community_id) values (${app.ada}, ${app.community})`;
-  await sql`update public.discussions set expires_at = expires_at + interval '1 day'`;
+  await sql`insert into public.community_members (user_id, community_id)
+    select id, ${app.community} from public.users`;
   assert.deepEqual(await emitted(sql), []);
   const rows = await problems(sql);
   assert.deepEqual(rows.map(({ source, event_type }) => [source, event_type]), [
-    ["webhooks_registration_inserted", "user.registered_event"],
-    ["webhooks_registration_updated", "user.cancelled_registration"],
-    ["webhooks_member_inserted", "user.joined_community"],
-    ["webhooks_discussion_updated", "discussion.extended"],
+    ["emit", "user.registered_event"],
+    ["emit", "user.cancelled_registration"],
+    ["emit", "user.joined_community"],
   ]);
   assert(rows.every(({ message }) => message.includes('"broken"')), JSON.stringify(rows));
-  const [row] = await sql`select status from public.event_registrations`;
-  assert.equal(row?.status, "unregistered");
+  await sql`alter table public.webhook_deliveries drop constraint broken`;
+  const [made] =
+    await sql`select webhooks.emit_lost()::integer as events, webhooks.emit_lost()::integer as again`;
+  assert.deepEqual(made, { events: 4, again: 0 });
+  const seen = await emitted(sql);
+  assert.deepEqual(seen[0], {
+    event: "user.registered_event",
+    actor_user_id: app.grace,
+    data: { event_id: app.event, registration_id: id, payment_id: null, status: "registered" },
+  });
+  const joined = seen.filter(({ event }) => event === "user.joined_community");
+  assert.deepEqual(joined.map((one) => one.actor_user_id).toSorted(), [app.ada, app.grace].toSorted());
+});
+
+databaseTest("a trigger that fails breaks no write, and is recorded", async ({ sql }) => {
+  const app = await startEmission(sql);
+  await sql.unsafe(`
+    alter table public.event_registrations rename payment_id to payment;
+    alter table public.communities rename city to town;
+    alter table public.users rename referral_code to code`);
+  const id = await register(sql, app, "pending");
+  await sql`update public.event_registrations set status = 'success' where id = ${id}`;
+  await sql`update public.event_registrations set status = 'unregistered' where id = ${id}`;
+  await sql`insert into public.community_members (user_id, community_id) values (${app.ada}, ${app.community})`;
+  await sql`insert into public.referrals (referrer_id, referred_user_id) values (${app.ada}, ${app.grace})`;
+  const rows = await problems(sql);
+  const failed = rows.map(({ source, event_type }) => `${source}: ${event_type}`);
+  assert.deepEqual([...new Set(failed)].toSorted(), [
+    "webhooks_member_inserted: user.joined_community",
+    "webhooks_referral_inserted: user.referred_user",
+    "webhooks_registration_inserted: user.registered_event",
+    "webhooks_registration_updated: user.registered_event",
+  ]);
+  // The other event of the same statement is not held up.
+  assert.deepEqual((await emitted(sql)).map(({ event }) => event), ["user.cancelled_registration"]);
+  const [row] = await sql`
+    select (select count(*)::integer from public.community_members) as members,
+      (select count(*)::integer from public.referrals) as referrals`;
+  assert.deepEqual(row, { members: 1, referrals: 1 });
 });
 
 databaseTest(

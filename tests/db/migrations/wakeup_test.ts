@@ -195,6 +195,17 @@ databaseTest(
   },
 );
 
+databaseTest("a replay wakes the dispatcher, a dry run does not", async ({ sql }) => {
+  const endpoint = await start(sql, named("foundation", "wakeup", "operations"));
+  await insertDeliveries(sql, endpoint);
+  await later(sql);
+  await sql`update public.webhook_deliveries set status = 'failed', error_message = 'gave up'`;
+  await sql`select webhooks.replay_webhooks(endpoint_id => ${endpoint}, dry_run => true)`;
+  assert.equal((await requests(sql)).length, 1);
+  await sql`select webhooks.replay_webhooks(endpoint_id => ${endpoint})`;
+  assert.equal((await requests(sql)).length, 2);
+});
+
 databaseTest("the jobs: every 30 seconds as a net, and hourly; all off with one call", async ({ sql }) => {
   await start(sql, MIGRATIONS.slice(1));
   const { jobs } = await state(sql);
