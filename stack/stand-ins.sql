@@ -38,7 +38,8 @@ declare
   request bigint;
 begin
   insert into net.http_request_queue (method, url, headers, body, timeout_milliseconds)
-  values ('POST', http_post.url, http_post.headers, convert_to(http_post.body::text, 'UTF8'), http_post.timeout_milliseconds)
+  values ('POST', http_post.url, http_post.headers, convert_to(http_post.body::text, 'UTF8'),
+    http_post.timeout_milliseconds)
   returning id into request;
   perform pg_notify('http_request', request::text);
   return request;

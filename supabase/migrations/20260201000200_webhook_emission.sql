@@ -592,7 +592,8 @@ begin
         and a.attname = split_part(c.name, '.', 2) and not a.attisdropped);
     if missing is null then
       execute format(
-        'create or replace trigger %I after %s on public.%I referencing %s for each statement execute function webhooks.%I()',
+        'create or replace trigger %I after %s on public.%I referencing %s '
+          'for each statement execute function webhooks.%I()',
         t.name, t.operation, t.relation,
         case t.operation
           when 'insert' then 'new table as new_rows'

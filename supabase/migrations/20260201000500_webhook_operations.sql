@@ -192,8 +192,8 @@ end
 $$;
 
 -- Takes away old rows in one bounded step, the oldest first, and returns how many: call it again where it returns
--- `most`. `older_than` counts from the event; left out it is webhooks.settings.retention, and without that nothing is taken.
--- Delivered rows only, but for what it is told. Announcements of expiries stay for 91 days: they tell what has been
+-- `most`. `older_than` counts from the event; left out it is webhooks.settings.retention, and without that nothing is
+-- taken. Delivered rows only, but for what it is told. Announcements of expiries stay for 91 days: they tell what has been
 -- announced.
 create or replace function webhooks.prune(
   older_than interval default null,
