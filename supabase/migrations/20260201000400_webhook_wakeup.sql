@@ -14,10 +14,15 @@ end
 $migration$;
 
 alter table webhooks.settings
-  add column if not exists wakeup_interval interval not null default '200 ms'
-    constraint settings_wakeup_interval_up_to_a_minute check (wakeup_interval between '0' and '1 minute');
+  -- Shorter than the way to the dispatcher and from there to a receiver: it looks once more when it has delivered.
+  add column if not exists wakeup_interval interval not null default '50 ms'
+    constraint settings_wakeup_interval_up_to_a_minute check (wakeup_interval between '0' and '1 minute'),
+  add column if not exists wakeup_most_running integer not null default 4
+    constraint settings_wakeup_most_running_from_1_to_100 check (wakeup_most_running between 1 and 100);
 comment on column webhooks.settings.wakeup_interval is
   'A call of the dispatcher stands for all deliveries that are committed within this time after it.';
+comment on column webhooks.settings.wakeup_most_running is
+  'How many calls may be without an answer at once: those that run look for new deliveries themselves.';
 
 -- One row: whether wake-ups are on, and the last one.
 create table if not exists webhooks.wakeup (
@@ -25,8 +30,9 @@ create table if not exists webhooks.wakeup (
   is_on boolean not null default false,
   calls bigint not null default 0,
   last_call_at timestamptz,
-  -- pg_net's number of the last call, by which net._http_response has its answer.
-  last_request_id bigint,
+  -- pg_net's numbers of the last calls, by which net._http_response has their answers, and when they were made.
+  requests bigint[] not null default '{}',
+  requested_at timestamptz[] not null default '{}',
   constraint wakeup_has_one_row check (is_only_row)
 );
 alter table webhooks.wakeup enable row level security;
@@ -72,7 +78,8 @@ begin
     timeout_milliseconds := 60000);
   begin
     update webhooks.wakeup w
-    set calls = w.calls + 1, last_call_at = clock_timestamp(), last_request_id = request
+    set calls = w.calls + 1, last_call_at = clock_timestamp(),
+      requests = (request || w.requests)[:100], requested_at = (clock_timestamp() || w.requested_at)[:100]
     -- Whoever holds the row is not waited for: the call is made, and not counted.
     from (select r.is_only_row from webhooks.wakeup r for update skip locked) free
     where w.is_only_row = free.is_only_row;
@@ -119,8 +126,25 @@ exception when others then
 end
 $$;
 
+-- How many calls of the last minute, which is how long a call may take, have no answer yet.
+create or replace function webhooks.running_calls()
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if not coalesce(has_table_privilege(to_regclass('net._http_response'), 'select'), false) then
+    return 0;
+  end if;
+  return (
+    select count(*) from webhooks.wakeup w cross join lateral unnest(w.requests, w.requested_at) as r(id, at)
+    where r.at > clock_timestamp() - interval '60 s' and not exists (
+      select from net._http_response a where a.created > now() - interval '2 minutes' and a.id = r.id));
+end
+$$;
+
 -- When a transaction commits, so that a call that is left out is left out for no longer than a moment: calls the
--- dispatcher, unless somebody does so just now. Waits for nobody.
+-- dispatcher, unless somebody does so just now or enough are running. Waits for nobody.
 create or replace function webhooks.on_wakeup_called()
 returns trigger
 language plpgsql
@@ -132,7 +156,8 @@ begin
     if pg_try_advisory_xact_lock(hashtextextended('webhooks-wakeup', 0))
       and not exists (
         select from webhooks.wakeup w cross join webhooks.settings s
-        where w.last_call_at > clock_timestamp() - s.wakeup_interval) then
+        where w.last_call_at > clock_timestamp() - s.wakeup_interval
+          or webhooks.running_calls() >= s.wakeup_most_running) then
       perform webhooks.call_dispatcher();
     end if;
   exception when others then
@@ -241,7 +266,7 @@ begin
   -- pg_net forgets answers after some hours.
   if to_regclass('net._http_response') is not null then
     select jsonb_build_object('status', r.status_code, 'timed_out', r.timed_out, 'error', r.error_msg) into answer
-    from net._http_response r join webhooks.wakeup w on w.last_request_id = r.id;
+    from net._http_response r join webhooks.wakeup w on w.requests[1] = r.id;
   end if;
   if not 'pg_cron' = any (missing) then
     select coalesce(jsonb_agg(jsonb_build_object('name', j.jobname, 'schedule', j.schedule) order by j.jobname), '[]')

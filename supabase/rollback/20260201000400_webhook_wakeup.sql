@@ -7,7 +7,7 @@ begin
     perform webhooks.disable_wakeup();
   end if;
   if to_regclass('webhooks.settings') is not null then
-    alter table webhooks.settings drop column if exists wakeup_interval;
+    alter table webhooks.settings drop column if exists wakeup_interval, drop column if exists wakeup_most_running;
   end if;
 end
 $rollback$;
@@ -22,6 +22,7 @@ drop function if exists webhooks.disable_wakeup();
 drop function if exists webhooks.enable_wakeup(text, text);
 drop function if exists webhooks.missing_for_wakeup();
 drop function if exists webhooks.on_wakeup_called();
+drop function if exists webhooks.running_calls();
 drop function if exists webhooks.on_deliveries_inserted();
 drop function if exists webhooks.wake();
 drop function if exists webhooks.call_dispatcher();

@@ -43,9 +43,18 @@ async function requests(sql: postgres.Sql) {
   ];
 }
 
-/** The time passes within which one call stands for all. */
-const later = (sql: postgres.Sql) =>
-  sql`update webhooks.wakeup set last_call_at = last_call_at - interval '1 hour'`;
+/** The time passes within which one call stands for all, and all are answered. */
+const later = async (sql: postgres.Sql) => {
+  await sql`update webhooks.wakeup set last_call_at = last_call_at - interval '1 hour'`;
+  await answerAll(sql);
+};
+
+/** What pg_net has sent is answered. */
+const answerAll = (sql: postgres.Sql) =>
+  sql`
+  insert into net._http_response (id, status_code, timed_out)
+  select q.id, 200, false from net.http_request_queue q
+  where not exists (select from net._http_response r where r.id = q.id)`;
 
 async function problems(sql: postgres.Sql): Promise<string[]> {
   return (await sql`select message from webhooks.problems order by id`).map(({ message }) => message);
@@ -85,10 +94,30 @@ databaseTest("a burst is one call, in a transaction and in many", async ({ sql }
   assert.equal((await state(sql)).calls, 2);
 });
 
+databaseTest("no more calls run at once than may", async ({ sql }) => {
+  const endpoint = await start(sql);
+  await sql`update webhooks.settings set wakeup_interval = '0', wakeup_most_running = 2`;
+  for (let n = 0; n < 5; n++) await insertDeliveries(sql, endpoint);
+  assert.equal((await requests(sql)).length, 2);
+  await sql`
+    insert into net._http_response (id, status_code, timed_out)
+    select min(id), 200, false from net.http_request_queue`;
+  for (let n = 0; n < 5; n++) await insertDeliveries(sql, endpoint);
+  assert.equal((await requests(sql)).length, 3, "one was answered");
+  // What has no answer after a minute never gets one.
+  await sql`
+    update webhooks.wakeup set requested_at = array(select at - interval '61 s' from unnest(requested_at) at)`;
+  await insertDeliveries(sql, endpoint);
+  assert.equal((await requests(sql)).length, 4);
+});
+
 databaseTest("every transaction calls, once, where no call stands for others", async ({ sql }) => {
   const endpoint = await start(sql);
   await sql`update webhooks.settings set wakeup_interval = '0'`;
-  for (let n = 0; n < 5; n++) await insertDeliveries(sql, endpoint);
+  for (let n = 0; n < 5; n++) {
+    await insertDeliveries(sql, endpoint);
+    await answerAll(sql);
+  }
   assert.equal((await requests(sql)).length, 5);
   await sql.begin(async (tx) => {
     for (let n = 0; n < 20; n++) await insertDeliveries(tx, endpoint);
