@@ -8,6 +8,9 @@ import { join } from "node:path";
 import { ROOT } from "./processes.mjs";
 import { Failure } from "./say.mjs";
 
+/** The job webhooks-dispatcher: every 30 seconds. */
+const JOB_MS = 30_000;
+
 const MIGRATIONS = join(ROOT, "supabase/migrations");
 
 /**
@@ -22,8 +25,8 @@ export async function migrate(sql) {
 }
 
 /**
- * Switches wake-ups on, and sends what net.http_post queues, as pg_net's worker does. No job runs: what is to be tried
- * again waits for the next wake-up.
+ * Switches wake-ups on, sends what net.http_post queues, as pg_net's worker does, and runs the job that calls the
+ * dispatcher, as pg_cron does.
  *
  * @param {import("postgres").Sql} sql its own, ended by `stop`
  * @param {{ url: string, key: string }} dispatcher
@@ -38,9 +41,11 @@ export async function startWakeups(sql, { url, key }) {
     underWay.add(sent);
   });
   await sql`select webhooks.enable_wakeup(${url}, ${key})`;
+  const job = setInterval(() => sql`select webhooks.call_dispatcher()`.catch(() => {}), JOB_MS);
   return {
     calls: async () => (await sql`select webhooks.wakeup_state() as state`)[0].state.calls,
     stop: async () => {
+      clearInterval(job);
       await unlisten();
       await Promise.allSettled(underWay);
       await sql.end();
@@ -125,7 +130,7 @@ export async function causeChanges(sql) {
   await sql`select webhooks.close_expired_discussions()`;
 }
 
-/** How long wake-ups may take to deliver everything; a broken one would deliver nothing. */
+/** How long it may take to deliver everything: two runs of the job, if a wake-up came just too late. */
 const PATIENCE_MS = 60_000;
 
 /**

@@ -1,6 +1,6 @@
 -- Stand-ins for what only a Supabase project has: pg_net, Vault and pg_cron, with their signatures and tables, as far as
 -- the migrations use them. For tests and `npm start -- --migrated`. A request is queued in its transaction, as pg_net does
--- it, and a notification on `http_request` tells who sends it; nothing is encrypted; no job runs.
+-- it, and a notification on `http_request` tells who sends it; nothing is encrypted; jobs are only listed.
 
 create schema net;
 
