@@ -148,6 +148,12 @@ const PARTS = {
     await report.step("npm start -- --once delivers nine of nine", process.execPath, await startArguments(), {
       show: /"events":9,"delivered":9/,
     });
+    await report.step(
+      "npm start -- --once --migrated delivers nine of nine",
+      process.execPath,
+      [...(await startArguments()), "--migrated"],
+      { show: /"events":9,"delivered":9/ },
+    );
   },
 
   async chaos(levels) {

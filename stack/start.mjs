@@ -19,6 +19,7 @@ const HELP = `npm start [-- OPTIONS]
 Sets everything up, starts PostgreSQL, the four functions and a receiver that verifies signatures; causes the nine
 events, delivers them, shows what arrived, and stays up until Ctrl-C.
 
+  --migrated           with the optional migrations: changes alone cause the events, and commits wake the dispatcher
   --once               end after the table; exit 0 only if every event was delivered
   --json               the last line of stdout is one JSON object
   --api-port N         where the functions answer (54321)
@@ -61,10 +62,15 @@ await run(async () => {
 
 function readOptions() {
   // npm keeps options for itself that come without the dashes.
-  if (process.env.npm_config_once) throw new Failure("write it with two dashes between: npm start -- --once");
+  for (const name of ["once", "migrated"]) {
+    if (process.env[`npm_config_${name}`]) {
+      throw new Failure(`write it with two dashes between: npm start -- --${name}`);
+    }
+  }
   try {
     const { values } = parseArgs({
       options: {
+        migrated: { type: "boolean", default: false },
         once: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
@@ -97,15 +103,23 @@ async function start(options, cleanup) {
   await endLeftovers();
 
   // What needs packages is imported once they are there.
-  const [{ default: postgres }, { startPostgres }, functions, { startReceiver }, events, { deliveryTable }] =
-    await Promise.all([
-      import("postgres"),
-      import("./postgres.mjs"),
-      import("./functions.mjs"),
-      import("./receiver.mjs"),
-      import("./events.mjs"),
-      import("./table.mjs"),
-    ]);
+  const [
+    { default: postgres },
+    { startPostgres },
+    functions,
+    { startReceiver },
+    events,
+    { deliveryTable },
+    migrated,
+  ] = await Promise.all([
+    import("postgres"),
+    import("./postgres.mjs"),
+    import("./functions.mjs"),
+    import("./receiver.mjs"),
+    import("./events.mjs"),
+    import("./table.mjs"),
+    import("./migrated.mjs"),
+  ]);
   const { FUNCTIONS, createKeys, functionEnv, isFree, portInUse, startFunction, startGateway } = functions;
   if (!(await isFree(options.dbPort))) throw portInUse(options.dbPort, "PostgreSQL");
   const secret = `whsec_${randomBytes(24).toString("base64")}`;
@@ -161,8 +175,24 @@ async function start(options, cleanup) {
       secret,
       events: [...events.EVENTS, "webhook.test"],
     });
-    await events.causeEvents(sql, () => call("close-expired-discussions"));
-    await call("webhook-dispatcher");
+    if (options.migrated) {
+      await migrated.migrate(sql);
+      // It goes on waking the dispatcher while the stack is up, so it has connections of its own.
+      const wakeups = await migrated.startWakeups(postgres(databaseUrl, { max: 2, onnotice: () => {} }), {
+        url: `${apiUrl}/functions/v1/webhook-dispatcher`,
+        key: keys.secretKey,
+      });
+      await cleanup.add(wakeups.stop);
+      await migrated.causeChanges(sql);
+      await migrated.untilDelivered(sql);
+      say(
+        `no call of dispatch_webhook; calls of the dispatcher by commits: ${await wakeups
+          .calls()} (a stand-in for pg_net)`,
+      );
+    } else {
+      await events.causeEvents(sql, () => call("close-expired-discussions"));
+      await call("webhook-dispatcher");
+    }
     const deliveries = await deliveryReport(sql, receiver.receipts);
     console.log(deliveryTable(deliveries));
     const delivered = deliveries.filter((one) => one.status === "delivered" && one.verified).length;

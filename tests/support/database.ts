@@ -74,7 +74,7 @@ export async function insertEndpoint(sql: postgres.Sql, columns: EndpointColumns
 }
 
 /** Makes deliveries of `order.paid`, each of its own event, and returns their ids in the order of creation. */
-export async function insertDeliveries(sql: postgres.Sql, endpointId: string, count = 1): Promise<string[]> {
+export async function insertDeliveries(sql: postgres.ISql, endpointId: string, count = 1): Promise<string[]> {
   const rows = await sql<{ id: string }[]>`
     insert into public.webhook_deliveries (webhook_config_id, event_type, payload, created_at)
     select ${endpointId}, 'order.paid',
