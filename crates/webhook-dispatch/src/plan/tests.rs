@@ -3,6 +3,7 @@ use webhook_protocol::{NativeUrlParser, header_fields};
 use webhook_signing::{Received, verify, verify_body_signature};
 
 use super::*;
+use crate::Disposition;
 
 pub(super) const NOW_MS: u64 = 1_769_680_800_999;
 
