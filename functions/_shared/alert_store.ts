@@ -75,26 +75,40 @@ export async function claimAlerts(sql: Sql, settings: Settings, limit: number): 
     order by c.created_at`;
 }
 
-/** The last word on each cause and endpoint, where that is not that it has ended. */
+/** An alert as its delivery tells it, and how long ago that was sent. */
+type Told = Omit<OpenAlert, "since_ago_ms"> & { now_ms: number };
+
+/**
+ * The last word on each cause and endpoint, where that is not that it has ended. Whoever may emit events may emit this one, too:
+ * what is not of our form is left out.
+ */
 async function openAlerts(sql: Sql): Promise<OpenAlert[]> {
-  return await sql<OpenAlert[]>`
+  const rows = await sql<Told[]>`
     with said as materialized (
       select d.created_at, d.payload -> 'data' as data
       from public.webhook_deliveries d
       where d.event_type = ${alertEvent()} and d.created_at > now() - ${MEMORY}::text::interval
+        and d.created_at < now() + interval '1 day'
         and d.webhook_config_id in (
           select e.id from public.webhook_configurations e where e.events @> array[${alertEvent()}])
         and not d.payload @> ${TEST_MARK}::text::jsonb
+        and jsonb_typeof(d.payload #> '{data,cause}') = 'string' and jsonb_typeof(d.payload #> '{data,since}') = 'string'
+        and (jsonb_typeof(d.payload #> '{data,endpoint}') = 'null'
+          or jsonb_typeof(d.payload #> '{data,endpoint,id}') = 'string'
+            and jsonb_typeof(d.payload #> '{data,endpoint,name}') = 'string')
     ), last as (
       select distinct on (s.data ->> 'cause', s.data -> 'endpoint' ->> 'id') s.* from said s
       order by s.data ->> 'cause', s.data -> 'endpoint' ->> 'id', s.created_at desc
     )
     select l.data ->> 'cause' as cause, nullif(l.data -> 'endpoint', 'null') as endpoint, l.data ->> 'since' as since,
-      ${msSince(sql, sql`(l.data ->> 'since')::timestamptz`)} as since_ago_ms,
+      (extract(epoch from clock_timestamp()) * 1000)::float8 as now_ms,
       ${msSince(sql, sql`l.created_at`)} as sent_ago_ms, e.is_active
     from last l left join public.webhook_configurations e on e.id::text = l.data -> 'endpoint' ->> 'id'
-    where l.data ->> 'state' in ('firing', 'reminder')
-      and l.data ->> 'since' ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z$'`;
+    where l.data ->> 'state' in ('firing', 'reminder')`;
+  return rows.map(({ now_ms, ...open }) => {
+    const ago = Math.round(now_ms - Date.parse(open.since));
+    return { ...open, since_ago_ms: Number.isNaN(ago) ? 0 : Math.max(0, ago) };
+  });
 }
 
 async function insert(sql: Sql, alerts: readonly Alert[]): Promise<{ id: string }[]> {

@@ -327,3 +327,35 @@ databaseTest("all who listen hear it, and a test of an alert is none", async (da
     assert.equal(new Set(envelopes.map(({ request_id }) => request_id)).size, 1);
   });
 });
+
+databaseTest("alerts that somebody else has emitted do not keep ours from being sent", async (database) => {
+  await withListeners(database, async ({ variables, heard }) => {
+    const { sql } = database;
+    const forged = [
+      "null",
+      "[]",
+      '{"cause": 7, "state": "firing", "since": "2026-01-29T10:00:00Z", "endpoint": null}',
+      '{"cause": "pending", "state": "firing", "since": "2026-99-99T10:00:00Z", "endpoint": "e"}',
+      '{"cause": "pending", "state": "firing", "since": null, "endpoint": null}',
+      '{"cause": "moon", "state": "firing", "since": "soon", "endpoint": null}',
+      '{"cause": "circuit_breaker", "state": "firing", "since": "soon", "endpoint": {"id": 7, "name": "x"}}',
+    ];
+    for (const data of forged) {
+      await sql`select public.dispatch_webhook('webhook.alert', ${data}::text::jsonb)`;
+    }
+    await sql`
+      insert into public.webhook_deliveries (webhook_config_id, event_type, payload, created_at, status)
+      select id, 'webhook.alert', '{"data": {"cause": "pending", "state": "firing", "since": "x", "endpoint": null}}',
+        'infinity', 'delivered'
+      from public.webhook_configurations limit 1`;
+    const endpoint = await insertEndpoint(sql, { url: "https://a.example/" });
+    await sql`update public.webhook_deliveries set status = 'delivered'`;
+    await insert(sql, endpoint, {
+      status: "pending",
+      count: 101,
+      error: "not sent: no key; attempt 1 of 9, next in 9000 s",
+    });
+    await dispatch(database, variables);
+    assert.deepEqual(told(heard()), ["pending firing"]);
+  });
+});
