@@ -27,7 +27,7 @@ export interface Raised {
 }
 
 /** An alert that goes on is repeated long before this. */
-const MEMORY = "7 days";
+const MEMORY = "8 days";
 
 /**
  * Inserts the alerts that are due, a pending delivery for each active endpoint that is subscribed. Where nobody is, nothing
@@ -42,6 +42,8 @@ export async function raiseAlerts(sql: postgres.Sql, settings: Settings, scope: 
   // In read committed, whatever the database's default, each statement sees what has been committed before it.
   return await sql.begin("isolation level read committed", async (tx) => {
     // Dispatchers that see the same take turns, and the second one sees that it has been said.
+    await tx`
+      select set_config('lock_timeout', '3s', true), set_config('idle_in_transaction_session_timeout', '10s', true)`;
     await tx`select pg_advisory_xact_lock(hashtextextended('webhook-alerts', 0))`;
     const facts = await healthFacts(tx, settings);
     const open = await openAlerts(tx);
@@ -78,20 +80,21 @@ export async function claimAlerts(sql: Sql, settings: Settings, limit: number): 
 /** An alert as its delivery tells it, and how long ago that was sent. */
 type Told = Omit<OpenAlert, "since_ago_ms"> & { now_ms: number };
 
-/**
- * The last word on each cause and endpoint, where that is not that it has ended. Whoever may emit events may emit this one, too:
- * what is not of our form is left out.
- */
+/** What our own alerts have in their envelope. Whoever may call `dispatch_webhook` says what an event's data is, and no more. */
+const ALERT_MARK = '{"alert": true}';
+
+/** The last word on each cause and endpoint, where that is not that it has ended. Only our own alerts count. */
 async function openAlerts(sql: Sql): Promise<OpenAlert[]> {
   const rows = await sql<Told[]>`
     with said as materialized (
       select d.created_at, d.payload -> 'data' as data
       from public.webhook_deliveries d
       where d.event_type = ${alertEvent()} and d.created_at > now() - ${MEMORY}::text::interval
-        and d.created_at < now() + interval '1 day'
+        -- Not now(), which is from before the lock; and a clock that was set back has no say.
+        and d.created_at <= clock_timestamp()
         and d.webhook_config_id in (
           select e.id from public.webhook_configurations e where e.events @> array[${alertEvent()}])
-        and not d.payload @> ${TEST_MARK}::text::jsonb
+        and d.payload @> ${ALERT_MARK}::text::jsonb and not d.payload @> ${TEST_MARK}::text::jsonb
         and jsonb_typeof(d.payload #> '{data,cause}') = 'string' and jsonb_typeof(d.payload #> '{data,since}') = 'string'
         and (jsonb_typeof(d.payload #> '{data,endpoint}') = 'null'
           or jsonb_typeof(d.payload #> '{data,endpoint,id}') = 'string'
@@ -122,7 +125,7 @@ async function insert(sql: Sql, alerts: readonly Alert[]): Promise<{ id: string 
     select e.id, ${alertEvent()}, jsonb_build_object('event', ${alertEvent()}::text, 'timestamp', ${
     iso(sql, sql`a.at`)
   },
-      'actor_user_id', null, 'data', a.data, 'request_id', a.request_id), a.at
+      'actor_user_id', null, 'data', a.data, 'request_id', a.request_id) || ${ALERT_MARK}::text::jsonb, a.at
     from a join public.webhook_configurations e on e.is_active and e.events @> array[${alertEvent()}]
     returning id`;
 }

@@ -7,6 +7,7 @@
 import type { AlertScope, Dispatcher } from "./core.ts";
 import { logFailed, logServed } from "./journal.ts";
 import type { Log } from "./log.ts";
+import { answerOf } from "./patience.ts";
 import type { Send } from "./send.ts";
 import type { Store } from "./store.ts";
 
@@ -16,7 +17,7 @@ export interface Alerting {
 }
 
 export interface AlertSender {
-  store: Pick<Store, "claimAlerts" | "record">;
+  store: Pick<Store, "claimAlerts" | "record" | "retire">;
   dispatcher: Pick<Dispatcher, "plan" | "settle" | "takeFailed" | "takeServed">;
   send: Send;
   log: Log;
@@ -27,7 +28,7 @@ export interface AlertSender {
 /** Inserts what is due; returns how many deliveries that makes. What goes wrong is logged: it must not end a run. */
 export async function raise({ store, log }: Alerting, scope: AlertScope): Promise<number> {
   try {
-    const { alerts, deliveryIds } = await store.raiseAlerts(scope);
+    const { alerts, deliveryIds } = await answerOf(store.raiseAlerts(scope));
     for (const { cause, state, endpoint } of alerts) {
       log("warn", "alert", {
         cause,
@@ -57,7 +58,10 @@ export async function sendAlerts({ store, dispatcher, send, log, now }: AlertSen
       const { ends, durationMs } = await send(batch);
       return { endpointId, attempts, ends, durationMs };
     }));
-    await store.record([...plan.refused, ...dispatcher.settle(outcomes, now()).updates]);
+    const { updates, gone } = dispatcher.settle(outcomes, now());
+    await store.record([...plan.refused, ...updates]);
+    const urlOf = (id: string) => rows.find(({ endpoint_id }) => endpoint_id === id)?.url ?? "";
+    if (gone.length > 0) await store.retire(gone.map((id) => ({ id, url: urlOf(id) })));
     logFailed(dispatcher, log);
     logServed(dispatcher, log);
   } catch (error) {

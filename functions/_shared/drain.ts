@@ -66,6 +66,7 @@ export async function drain(options: DrainOptions): Promise<Drained> {
   const bell = createBell(stop);
   let underWay = 0;
   let writing: Promise<void> | undefined;
+  let telling: Promise<void> | undefined;
   let failure: unknown;
   /** The tables are to be asked before the next claim. */
   let isStale = true;
@@ -108,8 +109,17 @@ export async function drain(options: DrainOptions): Promise<Drained> {
     const endpoints = gone.map((id) => ({ id, url: urls.get(id) ?? "" }));
     const retired = endpoints.length > 0 ? await persist(options, () => store.retire(endpoints)) : [];
     for (const endpoint of retired) log("warn", "endpoint_switched_off", { endpoint });
-    if (opened.length > 0 || retired.length > 0) await options.onTrouble?.();
+    if (opened.length > 0 || retired.length > 0) tell();
     isDirty = true;
+  };
+
+  // Results do not wait for it; the run does.
+  const tell = () => {
+    telling ??= options.onTrouble?.().then(() => {
+      telling = undefined;
+      isDirty = true;
+      bell.ring();
+    });
   };
 
   // One write at a time: what comes in meanwhile goes into the next one.
@@ -143,7 +153,7 @@ export async function drain(options: DrainOptions): Promise<Drained> {
   };
 
   const mayClaim = () => failure === undefined && now() < deadline && !stop?.aborted;
-  const isBusy = () => underWay > 0 || writing !== undefined;
+  const isBusy = () => underWay > 0 || writing !== undefined || telling !== undefined;
 
   /** For how long it is worth waiting with nothing under way; undefined where it is not. */
   const idleWaitMs = ({ waitMs, paceMs }: Idle): number | undefined => {

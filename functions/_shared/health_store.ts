@@ -27,19 +27,28 @@ export async function healthFacts(sql: Sql, settings: Settings): Promise<HealthF
   } as last_24_hours,
         max(c.last_attempt_at) as last_attempt_at
       from counts c
-    ), ${failing(sql, settings)}, pending as (
-      select count(*) as pending, max(d.last_attempt_at) as last_attempt_at,
-        -- What a breaker holds back is due when it lets its probe through.
-        min(greatest(${
-    dueSince(sql, settings)
-  }, case when f.failures >= ${settings.breakerFailures} and ${settings.breakerFailures} > 0
-          then f.last_failure_at + interval '1 ms' * ${settings.breakerPauseMs}::float8 end)) as due_since
-      from public.webhook_deliveries d left join failing f on f.id = d.webhook_config_id
-      where d.status = 'pending' and d.event_type <> ${alertEvent()}
-    ), idle as (
+    ), ${failing(sql, settings)}, owed as materialized (
+      select d.webhook_config_id as id, count(*) as pending, max(d.last_attempt_at) as last_attempt_at,
+        min(${dueSince(sql, settings)}) as due_since, max(${pausedUntil(sql)}) as paused_until
+      from public.webhook_deliveries d where d.status = 'pending' and d.event_type <> ${alertEvent()}
+      group by d.webhook_config_id
+    ), life as (
       -- A backlog is no sign of a dispatcher that does not run, as long as it makes attempts.
-      select greatest(pending.due_since, pending.last_attempt_at, recent.last_attempt_at) as since
-      from pending, recent where pending.due_since <= now()
+      select greatest(max(o.last_attempt_at), (select r.last_attempt_at from recent r)) as at,
+        coalesce(sum(o.pending), 0) as pending
+      from owed o
+    ), pending as (
+      select (select l.pending from life l) as pending, min(greatest(o.due_since, (select l.at from life l),
+        -- What is held back is due when it may go: by a breaker's probe, by the receiver's word, by its rate.
+        case when f.failures >= ${settings.breakerFailures} and ${settings.breakerFailures} > 0
+          then f.last_failure_at + interval '1 ms' * ${settings.breakerPauseMs}::float8 end,
+        o.paused_until,
+        (select l.at from life l) + ${rateInterval(sql, settings)})) as since
+      from owed o
+      left join failing f on f.id = o.id
+      left join public.webhook_configurations e on e.id = o.id
+    ), idle as (
+      select p.since from pending p where p.since <= now()
     )
     select recent.last_hour, recent.last_24_hours, pending.pending::float8 as pending,
       (select ${
@@ -54,7 +63,10 @@ export async function healthFacts(sql: Sql, settings: Settings): Promise<HealthF
       coalesce((
         select jsonb_agg(jsonb_build_object('id', e.id, 'name', e.name) order by e.name)
         from public.webhook_configurations e
-        where not e.is_active and e.id in (select v.id from evidence v where v.is_gone)), '[]') as switched_off
+        -- Not what somebody has switched off since.
+        where not e.is_active and e.id in (
+          select v.id from evidence v where v.is_gone and v.last_attempt_at > e.updated_at - interval '1 minute')),
+        '[]') as switched_off
     from pending, recent`;
   if (!facts) throw new Error("the health query gave no row");
   return facts;
@@ -119,6 +131,15 @@ export async function endpointFigures(sql: Sql, settings: Settings): Promise<End
 function counted(sql: Sql) {
   return sql`d.created_at > now() - interval '24 hours' and d.event_type <> ${alertEvent()}
     and not d.payload @> ${TEST_MARK}::text::jsonb`;
+}
+
+/** How long an endpoint `e` has to wait between two deliveries, by its rate or the one of all; null without one. */
+function rateInterval(sql: Sql, { rateLimit }: Settings) {
+  const own = sql`regexp_match(e.url, '#(?:[^#]*&)?rate=([0-9]{1,7})/([smh])(?:&|$)')`;
+  const usual = rateLimit === null ? null : rateLimit.perMs / rateLimit.count;
+  return sql`interval '1 ms' * coalesce(
+    (${own})[1]::float8 ^ -1 * case (${own})[2] when 's' then 1000 when 'm' then 60000 when 'h' then 3600000 end,
+    ${usual}::float8)`;
 }
 
 /** The sums of `counts`, over those that `when` is true of. */

@@ -56,10 +56,19 @@ export function createTracing(options: TracingOptions): Traced {
   if (!target) return (handlerOf) => handlerOf({ traced: (parts) => parts, traceparent: null });
   return (handlerOf) => async (request) => {
     const run = new TracedRun(request, target, options);
-    const answer = await handlerOf(run)(request);
-    const end = run.end(answer.status);
-    if (isBackgroundKept()) inBackground(end);
-    else await end;
+    const finish = async (status: number) => {
+      const end = run.end(status);
+      if (isBackgroundKept()) inBackground(end);
+      else await end;
+    };
+    let answer: Response;
+    try {
+      answer = await handlerOf(run)(request);
+    } catch (error) {
+      await finish(500);
+      throw error;
+    }
+    await finish(answer.status);
     return answer;
   };
 }
@@ -201,8 +210,9 @@ class Exporter {
 
   /** Sends the rest within one request's time; returns what was lost and why. */
   async finish(): Promise<Fields | undefined> {
-    await this.#sending;
+    // One time-out for all that is left, what is under way included.
     const signal = AbortSignal.timeout(this.#target.timeoutMs);
+    await this.#sending;
     let isWell = true;
     while (isWell && this.#trace.waiting > 0) isWell = await this.#send(signal);
     this.#lostSpans += this.#trace.waiting;

@@ -338,6 +338,7 @@ databaseTest("alerts that somebody else has emitted do not keep ours from being 
       '{"cause": "pending", "state": "firing", "since": "2026-99-99T10:00:00Z", "endpoint": "e"}',
       '{"cause": "pending", "state": "firing", "since": null, "endpoint": null}',
       '{"cause": "moon", "state": "firing", "since": "soon", "endpoint": null}',
+      '{"cause": "pending", "state": "firing", "since": "2026-01-29T10:00:00Z", "endpoint": null}',
       '{"cause": "circuit_breaker", "state": "firing", "since": "soon", "endpoint": {"id": 7, "name": "x"}}',
     ];
     for (const data of forged) {
@@ -345,7 +346,7 @@ databaseTest("alerts that somebody else has emitted do not keep ours from being 
     }
     await sql`
       insert into public.webhook_deliveries (webhook_config_id, event_type, payload, created_at, status)
-      select id, 'webhook.alert', '{"data": {"cause": "pending", "state": "firing", "since": "x", "endpoint": null}}',
+      select id, 'webhook.alert', '{"alert": true, "data": {"cause": "pending", "state": "firing", "since": "x", "endpoint": null}}',
         'infinity', 'delivered'
       from public.webhook_configurations limit 1`;
     const endpoint = await insertEndpoint(sql, { url: "https://a.example/" });

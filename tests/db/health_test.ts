@@ -66,6 +66,29 @@ databaseTest("what a breaker holds back is no sign of a dispatcher that does not
   assert.deepEqual(await codes(), ["dispatcher_not_running", "circuit_breaker"]);
 });
 
+databaseTest(
+  "what a receiver or a rate holds back is no sign of a dispatcher that does not run",
+  async (database) => {
+    const { sql } = database;
+    const asked = await insertEndpoint(sql, { url: "https://a.example/" });
+    await insert(sql, asked, {
+      status: "pending",
+      error: "HTTP 503, asked to wait 3600 s; attempt 1 of 16, next in 3600 s",
+      ago: "6 minutes",
+    });
+    await sql`update public.webhook_deliveries set response_status = 503`;
+    await insert(sql, asked, { status: "pending", attempts: 0, ago: "6 minutes" });
+    const limited = await insertEndpoint(sql, { url: "https://b.example/#timeout=5s&rate=1/h" });
+    await insert(sql, limited, { status: "delivered", ago: "50 minutes" });
+    await insert(sql, limited, { status: "pending", attempts: 0, ago: "51 minutes", count: 3 });
+    assert.equal((await health(database)).status, 200);
+    // Neither has a reason any more.
+    await sql`update public.webhook_deliveries set last_attempt_at = last_attempt_at - interval '70 minutes'`;
+    const { reasons } = await (await health(database)).json();
+    assert.deepEqual(reasons.map(({ code }: { code: string }) => code), ["dispatcher_not_running"]);
+  },
+);
+
 databaseTest("a backlog is no sign of a dispatcher that does not run", async (database) => {
   const endpoint = await insertEndpoint(database.sql, { url: "https://a.example/" });
   await insert(database.sql, endpoint, { status: "pending", attempts: 0, ago: "6 minutes", count: 3 });

@@ -415,3 +415,41 @@ Deno.test("rows that cannot be planned end the run, and what was under way befor
   await assert.rejects(drain(options(store)), { name: "ShapeError" });
   assert.equal(written.length, 4);
 });
+
+Deno.test("results do not wait for what is told of trouble, and the run does", async () => {
+  const queue = [
+    ...rows(5),
+    ...[5, 6, 7].map((n) => row(n, { endpoint_id: "f", url: "https://b.example/" })),
+  ];
+  const { store, written } = memory(queue);
+  const [begun, told, all] = [0, 1, 2].map(() => Promise.withResolvers<void>()) as [Bell, Bell, Bell];
+  const record = store.record;
+  store.record = async (updates) => {
+    const ids = await record(updates);
+    if (written.length === 8) all.resolve();
+    return ids;
+  };
+  let isOver = false;
+  const run = drain(options(store, {
+    dispatcher: testDispatcher({ concurrency: 20, endpointConcurrency: 10 }),
+    concurrency: 20,
+    onTrouble: () => {
+      begun.resolve();
+      return told.promise;
+    },
+    // The others answer once the breaker of the first has opened.
+    send: async ({ endpointId }) => {
+      if (endpointId === "e") return answered(500);
+      await begun.promise;
+      return answered(200);
+    },
+  }));
+  run.finally(() => isOver = true);
+  await all.promise;
+  assert.equal(isOver, false);
+  told.resolve();
+  const { delivered, retrying } = await run;
+  assert.deepEqual([delivered, retrying], [3, 5]);
+});
+
+type Bell = PromiseWithResolvers<void>;

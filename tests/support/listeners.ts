@@ -72,7 +72,7 @@ function dataOf(text: string): AlertData {
   assert.match(envelope.timestamp, /^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
   assert.deepEqual(
     Object.keys(envelope).sort(),
-    ["actor_user_id", "data", "event", "idempotency_key", "request_id", "timestamp", "trace_id"],
+    ["actor_user_id", "alert", "data", "event", "idempotency_key", "request_id", "timestamp", "trace_id"],
   );
   return envelope.data;
 }

@@ -209,7 +209,7 @@ pub fn alerts_due(
         let cause = Cause::ALL.into_iter().find(|cause| cause.as_str() == open.cause);
         let Some(cause) = cause.filter(|cause| cause.is_in(scope)) else { continue };
         let goes_on = |trouble: &Trouble<'_>| open.is_about(trouble.cause(), trouble.endpoint().as_ref());
-        if troubles.iter().any(goes_on) {
+        if troubles.iter().any(goes_on) || cause == Cause::CircuitBreaker && is_open(open, facts, policy) {
             continue;
         }
         let endpoint = open.endpoint.clone();
@@ -227,6 +227,12 @@ pub fn alerts_due(
         }
     }
     alerts
+}
+
+/// Whether the breaker of an alert's endpoint is open still, if only for what it owes of alerts.
+fn is_open(open: &OpenAlert, facts: &HealthFacts, policy: &HealthPolicy) -> bool {
+    let id = open.endpoint.as_ref().map(|endpoint| endpoint.id.as_str());
+    policy.open_breakers(facts).any(|(failing, _)| Some(failing.endpoint_id.as_str()) == id)
 }
 
 /// What is the matter, by the same thresholds as [`crate::judge_health`].
@@ -254,7 +260,9 @@ fn is_well_below(cause: Cause, facts: &HealthFacts, policy: &AlertPolicy) -> boo
     match cause {
         Cause::Pending => facts.pending <= three_quarters(policy.most_pending),
         Cause::FailureRate => {
-            let lower = AlertPolicy { failure_percent: policy.failure_percent * 3 / 4, ..*policy };
+            // Where few have finished a rate says little, and no rate that they are taken again.
+            let failure_percent = policy.failure_percent * 3 / 4;
+            let lower = AlertPolicy { failure_percent, least_finished: 1, ..*policy };
             !lower.is_failing(&facts.last_hour)
         }
         _ => true,

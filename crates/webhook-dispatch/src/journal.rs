@@ -23,7 +23,8 @@ pub struct FailedAttempt {
     pub status: Option<u16>,
     /// From the start of its request to the answer, in milliseconds; `None` where nothing was sent.
     pub duration_ms: Option<u64>,
-    /// What the row says.
+    /// What the row says; of what a service said when it refused, the beginning alone, since such a text may repeat what it was
+    /// sent.
     pub error: String,
 }
 
@@ -91,7 +92,7 @@ impl Journal {
             disposition: update.disposition,
             status: update.response_status,
             duration_ms,
-            error: update.error_message.clone().unwrap_or_default(),
+            error: shown(update.error_message.as_deref().unwrap_or_default(), outcome),
         });
     }
 
@@ -127,6 +128,12 @@ impl Journal {
         }
         taken
     }
+}
+
+/// `SQS: AccessDenied: Access to …` up to the second colon.
+fn shown(message: &str, outcome: &str) -> String {
+    let parts = if outcome == "rejected" { 2 } else { usize::MAX };
+    message.split(": ").take(parts).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]
@@ -171,6 +178,13 @@ mod tests {
             }]
         );
         assert_eq!(journal.take_failed(), []);
+    }
+
+    #[test]
+    fn what_a_service_says_is_cut() {
+        let said = "SQS: InvalidMessage: your text was s3cret: no; trace t; attempt 1 of 5, next in 2 s";
+        assert_eq!(shown(said, "rejected"), "SQS: InvalidMessage");
+        assert_eq!(shown(said, "answered"), said);
     }
 
     #[test]

@@ -23,6 +23,15 @@ pub enum Dialect {
     Teams,
 }
 
+/// Whether a host is a chat's, in whatever format it is told: the paths there are tokens.
+pub fn is_chat_host(host: &str) -> bool {
+    let domains = ["slack.com", "slack-gov.com", "discord.com", "discordapp.com", "webhook.office.com"];
+    let domains = domains.into_iter().chain(["logic.azure.com", "api.powerplatform.com"]);
+    domains
+        .into_iter()
+        .any(|domain| host.strip_suffix(domain).is_some_and(|name| name.is_empty() || name.ends_with('.')))
+}
+
 const OPTION: &str = "format";
 const FORM: &str = "plain, slack, discord or teams";
 

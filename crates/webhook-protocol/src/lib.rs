@@ -26,7 +26,7 @@ pub use adapter::{
     Reply, Request, RequestError, Response,
 };
 pub use address::{AddressClass, AddressError, AddressPolicy, AllowedAddresses, AllowedAddressesError, Host};
-pub use chat::Dialect;
+pub use chat::{Dialect, is_chat_host};
 pub use credentials::{CredentialsError, CredentialsName, SecretText};
 pub use error::TargetError;
 pub use http::{HttpRequest, HttpRequestError, HttpTarget, header_fields};

@@ -186,10 +186,10 @@ impl<U: HttpUrlParser> Run<U> {
         self.push(span);
     }
 
-    /// The function answered. Of a caller that it does not know nothing is kept: whoever has no key is not to fill
-    /// somebody's collector.
+    /// The function answered. Of a caller that it does not know nothing is kept, nor of calls whose key it did not look at:
+    /// whoever has no key is not to fill somebody's collector.
     pub fn end(&mut self, status: u16, end_us: u64) {
-        if status == 401 {
+        if matches!(status, 401 | 405) || self.request.method == "OPTIONS" {
             self.spans.clear();
             return;
         }

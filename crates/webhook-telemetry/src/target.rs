@@ -2,7 +2,7 @@
 //!
 //! Source: OpenTelemetry semantic conventions, "HTTP client", "Messaging", "SQS", "Pub/Sub", "Kafka", "FaaS outgoing".
 
-use webhook_protocol::{Dialect, HttpTarget, Target};
+use webhook_protocol::{Dialect, HttpTarget, Target, is_chat_host};
 
 use crate::{Kind, Value};
 
@@ -45,10 +45,13 @@ fn http(target: &Target) -> Destination {
     let mut attributes = vec![("http.request.method", "POST".into())];
     match target {
         Target::Http(http) => {
-            let shown = match http.dialect {
-                Dialect::Plain => without_values(&http.href),
-                // A chat's path is its token.
-                _ => format!("https://{}/REDACTED", http.host_header),
+            // A chat's path is its token.
+            let is_secret = http.dialect != Dialect::Plain || is_chat_host(&http.host);
+            let scheme = if http.tls { "https" } else { "http" };
+            let shown = if is_secret {
+                format!("{scheme}://{}/REDACTED", http.host_header)
+            } else {
+                without_values(&http.href)
             };
             attributes.push(("url.full", shown.into()));
             attributes.extend(server(http));
@@ -134,6 +137,18 @@ mod tests {
                 ("POST", Kind::Client),
                 "http.request.method=POST url.full=https://hooks.slack.com/REDACTED server.address=hooks.slack.com \
                  server.port=443",
+            ),
+            (
+                "https://hooks.slack.com/triggers/s3cret",
+                ("POST", Kind::Client),
+                "http.request.method=POST url.full=https://hooks.slack.com/REDACTED server.address=hooks.slack.com \
+                 server.port=443",
+            ),
+            (
+                "http://127.0.0.1:8065/hooks/s3cret#format=slack",
+                ("POST", Kind::Client),
+                "http.request.method=POST url.full=http://127.0.0.1:8065/REDACTED server.address=127.0.0.1 \
+                 server.port=8065",
             ),
             (
                 "mailto:ops@example.com",

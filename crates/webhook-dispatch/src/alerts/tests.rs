@@ -191,8 +191,17 @@ fn figures_that_swing_around_their_threshold_make_one_alert() {
     }
     assert_eq!(said(&rate(60, 40), &[open("failure_rate", 7_200_000)]), []);
     assert_eq!(said(&rate(63, 37), &[open("failure_rate", 0)]), [(Cause::FailureRate, AlertState::Resolved)]);
-    // Too few have finished for a rate.
-    assert_eq!(said(&rate(0, 4), &[open("failure_rate", 0)]), [(Cause::FailureRate, AlertState::Resolved)]);
+    // Too few have finished for a rate, and none of them was delivered.
+    assert_eq!(said(&rate(0, 4), &[open("failure_rate", 0)]), []);
+    assert_eq!(said(&rate(3, 1), &[open("failure_rate", 0)]), [(Cause::FailureRate, AlertState::Resolved)]);
+    assert_eq!(said(&rate(0, 0), &[open("failure_rate", 0)]), [(Cause::FailureRate, AlertState::Resolved)]);
+}
+
+#[test]
+fn a_breaker_that_is_open_for_alerts_alone_is_not_said_to_be_closed() {
+    let open = open_of_shop("circuit_breaker", 0, Some(true));
+    assert_eq!(said(&failing(6, true), std::slice::from_ref(&open)), []);
+    assert_eq!(said(&failing(4, true), &[open]), [(Cause::CircuitBreaker, AlertState::Resolved)]);
 }
 
 #[test]
