@@ -29,25 +29,27 @@ declare
   rest text;
   fragment text := '';
   authority text;
+  query text;
   segments text[];
   -- What a URL of the protocol looks like, the names of its options, and of its parts.
   form text;
   known text;
   part text;
   second_part text;
-  schemes constant text := 'http://, https://, sqs://, pubsub://, kafka://, kafkas:// or lambda://';
+  schemes constant text := 'http://, https://, sqs://, pubsub://, kafka://, kafkas://, lambda:// or mailto:';
   form_of_sqs constant text := 'sqs://QUEUE?region=REGION or sqs://sqs.REGION.amazonaws.com/ACCOUNT/QUEUE';
 begin
   if coalesce(trimmed, '') = '' then
     error := 'url: is empty; expected one like https://example.com/webhook';
     return;
   end if;
-  scheme := lower(substring(trimmed from '^([A-Za-z][A-Za-z0-9+.-]*)://'));
+  scheme := case when trimmed ~* '^mailto:' then 'mailto'
+    else lower(substring(trimmed from '^([A-Za-z][A-Za-z0-9+.-]*)://')) end;
   if scheme is null then
     error := 'url: has no scheme; expected it to begin with ' || schemes;
     return;
   end if;
-  rest := substr(trimmed, length(scheme) + 4);
+  rest := substr(trimmed, length(scheme) + case scheme when 'mailto' then 2 else 4 end);
   -- A fragment with `=` holds options for the dispatcher.
   if rest ~ '#.*=' then
     fragment := substr(rest, position('#' in rest) + 1);
@@ -69,6 +71,9 @@ begin
     when 'lambda' then
       protocol := 'lambda'; part := 'function'; form := 'lambda://FUNCTION?region=REGION';
       known := 'region, qualifier, endpoint, credentials';
+    when 'mailto' then
+      protocol := 'mail'; part := 'recipient';
+      form := 'mailto:ops@example.com, or several addresses separated by commas'; known := 'from, credentials';
     else
       error := format('url: unsupported protocol %s; expected %s',
         to_json(left(substring(trimmed from '^([^:]*)'), 32)), schemes);
@@ -87,13 +92,20 @@ begin
     end if;
     config := '{}';
   else
-    authority := split_part(split_part(rest, '?', 1), '/', 1);
-    segments := array_remove((string_to_array(split_part(rest, '?', 1), '/'))[2:], '');
-    select t.config, t.error into config, error
-    from webhooks.read_options(case when rest like '%?%' then substr(rest, position('?' in rest) + 1) else '' end, known) t;
+    query := case when rest like '%?%' then substr(rest, position('?' in rest) + 1) else '' end;
+    if protocol = 'mail' then
+      authority := split_part(rest, '?', 1);
+      segments := '{}';
+      -- What else RFC 6068 knows, the dispatcher refuses with what to do instead.
+      query := regexp_replace(query, '(^|&)(to|cc|bcc|subject|body)(=[^&]*)?(?=&|$)', '', 'gi');
+    else
+      authority := split_part(split_part(rest, '?', 1), '/', 1);
+      segments := array_remove((string_to_array(split_part(rest, '?', 1), '/'))[2:], '');
+    end if;
+    select t.config, t.error into config, error from webhooks.read_options(query, known) t;
     error := case
       when rest like '%#%' then 'url: has a fragment after #, which this protocol does not use; remove it'
-      when authority like '%@%' or rest ~ '[?&]endpoint=[^&/]*//[^&/?#]*@' then 'credentials'
+      when protocol <> 'mail' and authority like '%@%' or rest ~ '[?&]endpoint=[^&/]*//[^&/?#]*@' then 'credentials'
       when error is not null then error
       when authority = '' then format('url: has no %s; expected %s', part, form)
       when protocol = 'sqs' and (cardinality(segments) = 1
@@ -113,6 +125,7 @@ begin
       when 'pubsub' then jsonb_build_object('project', authority, 'topic', segments[1])
       when 'kafka' then jsonb_build_object('brokers', to_jsonb(string_to_array(authority, ',')), 'topic', segments[1],
         'tls', scheme = 'kafkas')
+      when 'mail' then jsonb_build_object('recipients', to_jsonb(string_to_array(authority, ',')))
       else jsonb_strip_nulls(jsonb_build_object('function', regexp_replace(authority, '^[^:]*:', ''),
         'account', substring(authority from '^([^:]*):')))
     end;
@@ -125,7 +138,7 @@ begin
     protocol := null;
     config := null;
   else
-    -- rate, timeout and concurrency: the dispatcher names what is wrong with them.
+    -- rate, timeout, concurrency and format: the dispatcher names what is wrong with them.
     config := config || (select t.config from webhooks.read_options(fragment, null) t);
   end if;
 end
