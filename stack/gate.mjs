@@ -15,6 +15,8 @@ import { installPackages, requireRust } from "./setup.mjs";
 
 const DEBIAN_POSTGRES_15 = "/usr/lib/postgresql/15/bin";
 const TESTS = join(ROOT, "tests");
+/** The folders that hold TypeScript and JavaScript. */
+const SOURCES = ["functions", "tests", "stack", "clients"];
 /** Each run has a seed of its own, which is shown where it fails. */
 const CHAOS = [
   join(ROOT, "stack/chaos.mjs"),
@@ -34,6 +36,7 @@ const PARTS = {
       ...["clippy", "--workspace", "--all-targets", "--all-features", "--locked", "--", "-D", "warnings"],
     );
     await cargo("licences and sources of the crates are allowed", "xtask", "licences");
+    await cargo("the descriptions are what the types say", "xtask", "describe", "--check");
     if (spawnSync("cargo", ["deny", "--version"]).status === 0) {
       await cargo("no crate has a known advisory", "deny", "--all-features", "check", "advisories");
     } else {
@@ -73,16 +76,12 @@ const PARTS = {
       "fmt",
       "--check",
       ...config,
-      "functions",
-      "tests",
-      "stack",
+      ...SOURCES,
     ]);
     await report.step("deno lint has nothing to say", deno, [
       "lint",
       ...config,
-      "functions",
-      "tests",
-      "stack",
+      ...SOURCES,
     ]);
     for (const level of levels) {
       const entries = FUNCTIONS.map((name) => `${name}/index.ts`);

@@ -1,7 +1,9 @@
 //! Builds what the functions import. `cargo xtask build` makes the WASM modules and the TypeScript around them,
-//! `cargo xtask licences` checks where dependencies come from and on what terms.
+//! `cargo xtask describe` writes what machines read about the events and the functions, `cargo xtask licences` checks where
+//! dependencies come from and on what terms.
 
 mod build;
+mod describe;
 mod licences;
 mod stamp;
 mod toolchain;
@@ -26,7 +28,9 @@ fn run() -> anyhow::Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["build"] => build::build(&root),
         ["licences"] => licences::check(&root),
-        _ => bail!("usage: cargo xtask build | licences"),
+        ["describe"] => describe::write(&root),
+        ["describe", "--check"] => describe::check(&root),
+        _ => bail!("usage: cargo xtask build | describe [--check] | licences"),
     }
 }
 

@@ -76,7 +76,8 @@ pub enum Tamper {
 }
 
 impl Tamper {
-    const ALL: [Tamper; 4] = [Tamper::Signature, Tamper::Timestamp, Tamper::Body, Tamper::Missing];
+    /// All of them.
+    pub const ALL: [Tamper; 4] = [Tamper::Signature, Tamper::Timestamp, Tamper::Body, Tamper::Missing];
 
     /// The name in a request.
     pub fn as_str(self) -> &'static str {
