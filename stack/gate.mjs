@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { FUNCTIONS } from "./functions.mjs";
 import { endPostgres, postgresUrl } from "./gate-database.mjs";
 import { ROOT } from "./processes.mjs";
-import { brokersForTests, denoPath, pythonForTests } from "./programs.mjs";
+import { brokersForTests, denoPath, pythonForApi, pythonForTests } from "./programs.mjs";
 import { Report } from "./report.mjs";
 import { Failure, run } from "./say.mjs";
 import { installPackages, requireRust } from "./setup.mjs";
@@ -115,6 +115,13 @@ const PARTS = {
     } else {
       report.skip("db on PostgreSQL 15", `there is none in ${DEBIAN_POSTGRES_15} (Debian: postgresql-15)`);
     }
+  },
+
+  async api(levels) {
+    await needsCore();
+    const { python, reason } = await pythonForApi();
+    if (!python) report.skip("docs/openapi.json, by a validator and against the functions", reason);
+    await denoTests(levels, "api", { url: await postgresUrl(), env: { TEST_API_PYTHON: python ?? "" } });
   },
 
   async protocols(levels) {

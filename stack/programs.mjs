@@ -65,6 +65,9 @@ export async function reachableFor(user, bin) {
 /** A Python with what the README's receiver needs, and the official readers of traces, metrics and Slack's blocks. */
 export const pythonForTests = () => pythonWith("python", "tests/requirements.txt");
 
+/** A Python that tries the functions as docs/openapi.json describes them. */
+export const pythonForApi = () => pythonWith("python-api", "tests/requirements-api.txt");
+
 /** Google's emulator for Pub/Sub, as Debian's package has it. */
 const PUBSUB_EMULATOR = "/usr/lib/google-cloud-sdk/platform/pubsub-emulator/lib";
 

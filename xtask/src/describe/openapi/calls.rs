@@ -5,6 +5,9 @@ use webhook_dispatch::{Call, Replay};
 
 use super::{answers, boolean, closed_object, count, json_of, or_null, text, trace_parameter};
 
+/// No zone is farther from UTC than 14 hours.
+const OFFSET: &str = "([Zz]|[+-](0[0-9]|1[0-3]):[0-5][0-9]|[+-]14:00)$";
+
 pub(super) fn dispatch() -> Value {
     json!({
         "operationId": "dispatch",
@@ -69,7 +72,9 @@ pub(super) fn request() -> Value {
 
 fn replay() -> Value {
     let time = |description: &str| {
-        or_null(json!({ "description": description, "type": "string", "format": "date-time" }))
+        or_null(
+            json!({ "description": description, "type": "string", "format": "date-time", "pattern": OFFSET }),
+        )
     };
     let uuid = json!({ "type": "string", "format": "uuid" });
     // One that is null says nothing.

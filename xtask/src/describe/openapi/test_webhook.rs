@@ -7,6 +7,8 @@ use super::{answers, boolean, closed_object, count, json_of, or_null, text, trac
 
 /// At least one character that is none of Unicode's White_Space.
 const NOT_BLANK: &str = "[^\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
+/// And no NUL, which no name in PostgreSQL has.
+const NAME: &str = "^[^\\u0000]*[^\\u0000\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000][^\\u0000]*$";
 
 pub(super) fn post() -> Value {
     json!({
@@ -61,7 +63,7 @@ pub(super) fn request() -> Value {
             "endpoint_id": or_null(json!({
                 "description": "One endpoint, on or off.", "type": "string", "format": "uuid",
             })),
-            "endpoint": name("The same by its name.", NOT_BLANK),
+            "endpoint": name("The same by its name.", NAME),
             "url": name("A URL of any protocol that is no endpoint yet.", NOT_BLANK),
             "secret": or_null(text("Signs what goes to `url`, as an endpoint's `secret_key`.")),
             "dry_run": or_null(json!({
