@@ -46,10 +46,14 @@ export type EventType = keyof EventData;
 /** Why an event was not emitted. */
 export class EmitError extends Error {
   override name = "EmitError";
+  readonly eventType: EventType;
+  /** PostgreSQL's or PostgREST's, `HTTP 401` and the like, or empty where no answer came. */
+  readonly code: string;
 
-  /** `code`: PostgreSQL's or PostgREST's, `HTTP 401` and the like, or empty where no answer came. */
-  constructor(readonly eventType: EventType, readonly code: string, reason: string) {
+  constructor(eventType: EventType, code: string, reason: string) {
     super(`${eventType} was not emitted: ${reason}`);
+    this.eventType = eventType;
+    this.code = code;
   }
 }
 
