@@ -15,14 +15,17 @@ const EVENT: WebhookEvent = {
   actor_user_id: USER,
 };
 
-/** Both ways to call, for a signed-in user or for nobody. */
-function callers({ url }: FakeApi, token?: string, key = PUBLISHABLE_KEY): Record<string, RpcClient | Api> {
+/** A client for a signed-in user, or for nobody. */
+function clientOf({ url }: FakeApi, token?: string, key = PUBLISHABLE_KEY) {
+  if (token !== undefined) return createClient(url, key, { accessToken: () => Promise.resolve(token) });
+  // It would go on to look after a session.
   const auth = { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false };
-  const accessToken = token === undefined ? {} : { accessToken: () => Promise.resolve(token) };
-  return {
-    "supabase-js": createClient(url, key, { ...(token === undefined && { auth }), ...accessToken }),
-    fetch: { url, key, token },
-  };
+  return createClient(url, key, { auth });
+}
+
+/** Both ways to call. */
+function callers(api: FakeApi, token?: string, key = PUBLISHABLE_KEY): Record<string, RpcClient | Api> {
+  return { "supabase-js": clientOf(api, token, key), fetch: { url: api.url, key, token } };
 }
 
 /** An endpoint that subscribes, and the API before the database. */
@@ -105,7 +108,7 @@ for (const way of ["supabase-js", "fetch"]) {
 emitTest(
   "a function that is not there, a page for an answer and a missing key are named, too",
   async (api) => {
-    const client = createClient(api.url, PUBLISHABLE_KEY);
+    const client = clientOf(api);
     const unknown = { rpc: (_: string, args: object) => client.rpc("dispatch_webhooks", args) };
     const missing = await failureOf(unknown);
     assert.match(missing.message, /there is no function public\.dispatch_webhook\(.*\(PGRST202\)$/);
@@ -119,7 +122,7 @@ emitTest(
 );
 
 emitTest("a client that throws by itself is heard, too", async (api) => {
-  const client = createClient(api.url, PUBLISHABLE_KEY, { accessToken: () => Promise.resolve("expired") });
+  const client = clientOf(api, "expired");
   const throwing = { rpc: (name: string, args: object) => client.rpc(name, args).throwOnError() };
   assert.match((await failureOf(throwing)).message, /sign in again: JWT expired \(PGRST303\)$/);
 });
