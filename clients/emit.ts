@@ -31,17 +31,18 @@ export interface Api {
   token?: string | undefined;
 }
 
-/** One of the events, with its data. */
-export type WebhookEvent<Type extends EventType = EventType> = {
-  [Name in Type]: {
-    event_type: Name;
-    event_data: EventData[Name];
-    /** The user who did it. */
-    actor_user_id?: string | null | undefined;
-  };
-}[Type];
-
 export type EventType = keyof EventData;
+
+/** An event of one type, with its data. */
+export interface EventOf<Type extends EventType> {
+  event_type: Type;
+  event_data: EventData[Type];
+  /** The user who did it. */
+  actor_user_id?: string | null | undefined;
+}
+
+/** An event of any type: what `event_data` holds follows from `event_type`. */
+export type WebhookEvent = { [Type in EventType]: EventOf<Type> }[EventType];
 
 /** Why an event was not emitted. */
 export class EmitError extends Error {
@@ -63,7 +64,10 @@ export class EmitError extends Error {
  * @param to a client of supabase-js, or where the API is and who calls
  * @throws {EmitError} that says what was wrong, where the database has not taken it
  */
-export async function emit(to: RpcClient | Api, event: WebhookEvent): Promise<void> {
+export async function emit<Type extends EventType>(
+  to: RpcClient | Api,
+  event: EventOf<Type>,
+): Promise<void> {
   const { event_type, event_data, actor_user_id } = event;
   const args = { event_type, event_data, ...(actor_user_id != null && { actor_user_id }) };
   const failure = "rpc" in to ? await callClient(to, args) : await callApi(to, args);
