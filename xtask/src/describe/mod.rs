@@ -88,3 +88,48 @@ fn left_over(root: &Path, files: &[File]) -> anyhow::Result<Vec<String>> {
     }
     Ok(left)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A copy of what the descriptions are made of beside the types.
+    fn scratch() -> anyhow::Result<std::path::PathBuf> {
+        let root = crate::root()?;
+        let scratch = std::env::temp_dir().join(format!("describe-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&scratch);
+        for path in ["docs/webhook-health.schema.json", "clients/emit.ts"] {
+            let copy = scratch.join(path);
+            fs::create_dir_all(copy.parent().context("a folder")?)?;
+            fs::copy(root.join(path), copy)?;
+        }
+        Ok(scratch)
+    }
+
+    #[test]
+    fn what_is_not_what_the_types_say_is_named() -> anyhow::Result<()> {
+        let root = scratch()?;
+        write(&root)?;
+        check(&root)?;
+        let failure = || check(&root).map_err(|error| error.to_string()).unwrap_err();
+
+        let emit = root.join("clients/emit.ts");
+        let written = fs::read_to_string(&emit)?;
+        assert!(written.contains("member_count: number;"));
+        fs::write(&emit, written.replace("member_count: number;", "member_count: string;"))?;
+        let schema = root.join("docs/schemas/discussion.extended.schema.json");
+        fs::write(&schema, fs::read_to_string(&schema)?.replace("new_expires_at", "expires_at"))?;
+        assert_eq!(
+            failure(),
+            "clients/emit.ts, docs/schemas/discussion.extended.schema.json: \
+             not what the types say; run cargo xtask describe"
+        );
+
+        write(&root)?;
+        assert_eq!(fs::read_to_string(&emit)?, written);
+        fs::write(root.join("docs/schemas/user.left.schema.json"), "{}")?;
+        assert_eq!(failure(), "docs/schemas/user.left.schema.json: no event of this name; remove it");
+        fs::remove_dir_all(&root)?;
+        Ok(())
+    }
+}
