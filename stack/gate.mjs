@@ -8,13 +8,22 @@ import { join } from "node:path";
 import { FUNCTIONS } from "./functions.mjs";
 import { endPostgres, postgresUrl } from "./gate-database.mjs";
 import { ROOT } from "./processes.mjs";
-import { brokersForTests, denoPath, pythonForTests, pythonForWorkflows, runs } from "./programs.mjs";
+import {
+  brokersForTests,
+  denoPath,
+  pythonForApi,
+  pythonForTests,
+  pythonForWorkflows,
+  runs,
+} from "./programs.mjs";
 import { Report } from "./report.mjs";
 import { Failure, run } from "./say.mjs";
 import { installPackages, requireRust } from "./setup.mjs";
 
 const DEBIAN_POSTGRES_15 = "/usr/lib/postgresql/15/bin";
 const TESTS = join(ROOT, "tests");
+/** The folders that hold TypeScript and JavaScript. */
+const SOURCES = ["functions", "tests", "stack", "clients"];
 /** Each run has a seed of its own, which is shown where it fails. */
 const CHAOS = [
   join(ROOT, "stack/chaos.mjs"),
@@ -35,6 +44,7 @@ const PARTS = {
     );
     await cargo("licences and sources of the crates are allowed", "xtask", "licences");
     await cargo("README.md and .env.example have the code's variables", "xtask", "variables", "--check");
+    await cargo("the descriptions are what the types say", "xtask", "describe", "--check");
     if (spawnSync("cargo", ["deny", "--version"]).status === 0) {
       await cargo("no crate has a known advisory", "deny", "--all-features", "check", "advisories");
     } else {
@@ -74,16 +84,12 @@ const PARTS = {
       "fmt",
       "--check",
       ...config,
-      "functions",
-      "tests",
-      "stack",
+      ...SOURCES,
     ]);
     await report.step("deno lint has nothing to say", deno, [
       "lint",
       ...config,
-      "functions",
-      "tests",
-      "stack",
+      ...SOURCES,
     ]);
     for (const level of levels) {
       const entries = FUNCTIONS.map((name) => `${name}/index.ts`);
@@ -117,6 +123,13 @@ const PARTS = {
     } else {
       report.skip("db on PostgreSQL 15", `there is none in ${DEBIAN_POSTGRES_15} (Debian: postgresql-15)`);
     }
+  },
+
+  async api(levels) {
+    await needsCore();
+    const { python, reason } = await pythonForApi();
+    if (!python) report.skip("docs/openapi.json, by a validator and against the functions", reason);
+    await denoTests(levels, "api", { url: await postgresUrl(), env: { TEST_API_PYTHON: python ?? "" } });
   },
 
   async protocols(levels) {

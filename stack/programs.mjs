@@ -68,6 +68,9 @@ export const pythonForTests = () => pythonWith("python", "tests/requirements.txt
 /** A Python whose folder of programs has what judges the workflows. */
 export const pythonForWorkflows = () => pythonWith("python-workflows", "tests/requirements-workflows.txt");
 
+/** A Python that tries the functions as docs/openapi.json describes them. */
+export const pythonForApi = () => pythonWith("python-api", "tests/requirements-api.txt");
+
 /** Google's emulator for Pub/Sub, as Debian's package has it. */
 const PUBSUB_EMULATOR = "/usr/lib/google-cloud-sdk/platform/pubsub-emulator/lib";
 

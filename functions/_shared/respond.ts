@@ -12,7 +12,13 @@ export type Handler = (request: Request) => Promise<Response>;
 export class RequestError extends Error {
   override name = "RequestError";
 
-  constructor(readonly status: number, readonly code: string, message: string) {
+  /** `headers`: what the answer has beside its body. */
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly headers: Record<string, string> = {},
+  ) {
     super(message);
   }
 }
@@ -69,12 +75,15 @@ export function guarded(methods: readonly string[], log: Log, handler: Handler):
   return async (request) => {
     try {
       if (!methods.includes(request.method)) {
-        throw new RequestError(405, "method_not_allowed", `Use ${methods.join(" or ")}.`);
+        const headers = { allow: methods.join(", ") };
+        throw new RequestError(405, "method_not_allowed", `Use ${methods.join(" or ")}.`, headers);
       }
       return await handler(request);
     } catch (error) {
       if (error instanceof RequestError) {
-        return json({ error: { code: error.code, message: error.message } }, error.status);
+        const answer = json({ error: { code: error.code, message: error.message } }, error.status);
+        for (const [name, value] of Object.entries(error.headers)) answer.headers.set(name, value);
+        return answer;
       }
       return failure(error, log);
     }
@@ -92,6 +101,7 @@ export function unauthorized(): RequestError {
     401,
     "unauthorized",
     "Send a secret key of the project in the apikey header, or the service role key as bearer token.",
+    { "www-authenticate": "Bearer" },
   );
 }
 

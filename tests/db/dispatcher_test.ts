@@ -54,6 +54,7 @@ databaseTest("a legacy bearer is a caller, too, and nobody else is", async (data
   for (const headers of [{}, { apikey: "wrong" }, { authorization: "Bearer wrong" }]) {
     const refused = await handler(post(undefined, headers as Record<string, string>));
     assert.equal(refused.status, 401);
+    assert.equal(refused.headers.get("www-authenticate"), "Bearer");
     assert.equal((await refused.json()).error.code, "unauthorized");
   }
 });

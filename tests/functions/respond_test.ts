@@ -18,6 +18,7 @@ Deno.test("only the named methods are answered", async () => {
   assert.equal((await handler(request("POST"))).status, 200);
   const refused = await handler(request("GET"));
   assert.equal(refused.status, 405);
+  assert.equal(refused.headers.get("allow"), "POST");
   assert.deepEqual(await refused.json(), { error: { code: "method_not_allowed", message: "Use POST." } });
 });
 

@@ -1,8 +1,10 @@
 //! Builds what the functions import. `cargo xtask build` makes the WASM modules and the TypeScript around them,
-//! `cargo xtask licences` checks where dependencies come from and on what terms, `cargo xtask variables` writes the README's
-//! tables of variables and `.env.example`.
+//! `cargo xtask describe` writes what machines read about the events and the functions, `cargo xtask licences` checks where
+//! dependencies come from and on what terms, `cargo xtask variables` writes the README's tables of variables and
+//! `.env.example`.
 
 mod build;
+mod describe;
 mod licences;
 mod stamp;
 mod toolchain;
@@ -30,7 +32,9 @@ fn run() -> anyhow::Result<()> {
         ["licences"] => licences::check(&root),
         ["variables"] => variables::write(&root),
         ["variables", "--check"] => variables::check(&root),
-        _ => bail!("usage: cargo xtask build | licences | variables [--check]"),
+        ["describe"] => describe::write(&root),
+        ["describe", "--check"] => describe::check(&root),
+        _ => bail!("usage: cargo xtask build | describe [--check] | licences | variables [--check]"),
     }
 }
 

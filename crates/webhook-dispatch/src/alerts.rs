@@ -99,7 +99,8 @@ enum Trouble<'a> {
 const REMINDED_OF_SWITCHED_OFF_MS: u64 = 24 * 3_600_000;
 
 impl Cause {
-    const ALL: [Cause; 5] = [
+    /// All of them.
+    pub const ALL: [Cause; 5] = [
         Cause::FailureRate,
         Cause::Pending,
         Cause::CircuitBreaker,
@@ -133,6 +134,9 @@ impl Cause {
 }
 
 impl AlertState {
+    /// All of them.
+    pub const ALL: [AlertState; 3] = [AlertState::Firing, AlertState::Reminder, AlertState::Resolved];
+
     /// A stable name.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -27,7 +27,7 @@ pub enum CallError {
     #[error(transparent)]
     Replay(#[from] ReplayError),
     /// Its field `linger_s` is wrong.
-    #[error("linger_s: expected a whole number of seconds from 1 to {MOST_LINGER_S}, got {got}")]
+    #[error("linger_s: expected a whole number of seconds from 1 to {most}, got {got}", most = Call::MOST_LINGER_S)]
     Linger {
         /// What the request has, as JSON, cut after 64 characters.
         got: String,
@@ -36,9 +36,6 @@ pub enum CallError {
     #[error("linger_s: does not go with replay.dry_run, which delivers nothing; leave one out")]
     LingeringDryRun,
 }
-
-/// Beyond that the platform ends a function even on a paid plan. In seconds.
-const MOST_LINGER_S: u64 = 390;
 
 impl CallError {
     /// A stable name to branch on.
@@ -52,6 +49,9 @@ impl CallError {
 }
 
 impl Call {
+    /// Beyond that the platform ends a function even on a paid plan. In seconds.
+    pub const MOST_LINGER_S: u64 = 390;
+
     /// Reads the body of a call. Schedulers send bodies of their own: objects without our fields, and empty ones, ask for
     /// nothing in particular.
     ///
@@ -75,7 +75,7 @@ impl Call {
 }
 
 fn linger_ms(raw: &str) -> Result<u64, CallError> {
-    let seconds = raw.parse().ok().filter(|seconds| (1..=MOST_LINGER_S).contains(seconds));
+    let seconds = raw.parse().ok().filter(|seconds| (1..=Call::MOST_LINGER_S).contains(seconds));
     seconds
         .map(|seconds| seconds * 1_000)
         .ok_or_else(|| CallError::Linger { got: raw.chars().take(64).collect() })

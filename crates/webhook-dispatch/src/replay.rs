@@ -67,11 +67,12 @@ impl ReplayError {
 
 const FIELDS: [&str; 7] = ["ids", "endpoint_id", "event_type", "from", "to", "limit", "dry_run"];
 
-/// How many a replay puts back where it does not say, and at most.
-const LIMIT: u32 = 1_000;
-const MOST: u32 = 10_000;
-
 impl Replay {
+    /// How many a replay puts back where it does not say.
+    pub const LIMIT: u32 = 1_000;
+    /// How many at most.
+    pub const MOST: u32 = 10_000;
+
     /// Reads the field `replay` of a call, JSON text.
     ///
     /// # Errors
@@ -90,7 +91,7 @@ impl Replay {
             event_type: fields.read("event_type", "a text", text)?,
             from: fields.read("from", TIME, time)?,
             to: fields.read("to", TIME, time)?,
-            limit: fields.read("limit", "a whole number from 1 to 10000", limit)?.unwrap_or(LIMIT),
+            limit: fields.read("limit", "a whole number from 1 to 10000", limit)?.unwrap_or(Replay::LIMIT),
             dry_run: fields.read("dry_run", "true or false", boolean)?.unwrap_or_default(),
         };
         if replay.is_about_everything() { Err(ReplayError::Everything) } else { Ok(replay) }
@@ -130,12 +131,12 @@ fn uuid(raw: &str) -> Option<String> {
 
 fn ids(raw: &str) -> Option<Vec<String>> {
     let ids: Vec<String> = serde_json::from_str(raw).ok()?;
-    let is_fine = (1..=MOST as usize).contains(&ids.len()) && ids.iter().all(|id| is_uuid(id));
+    let is_fine = (1..=Replay::MOST as usize).contains(&ids.len()) && ids.iter().all(|id| is_uuid(id));
     is_fine.then_some(ids)
 }
 
 fn limit(raw: &str) -> Option<u32> {
-    raw.parse().ok().filter(|limit| (1..=MOST).contains(limit))
+    raw.parse().ok().filter(|limit| (1..=Replay::MOST).contains(limit))
 }
 
 fn boolean(raw: &str) -> Option<bool> {

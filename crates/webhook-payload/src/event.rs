@@ -1,5 +1,7 @@
 //! The nine events with their data, as the application emits them.
 
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::EventType;
@@ -8,6 +10,7 @@ use crate::EventType;
 ///
 /// Identifiers are UUIDs and times are ISO 8601, both as text: they are passed on, never calculated with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 #[serde(tag = "event", content = "data")]
 #[non_exhaustive]
 pub enum Event {
@@ -76,6 +79,7 @@ impl Event {
 
 /// Data of `user.joined_platform`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct JoinedPlatform {
     /// The new user.
     pub user_id: String,
@@ -87,6 +91,7 @@ pub struct JoinedPlatform {
 
 /// Data of `user.joined_community`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct JoinedCommunity {
     /// The community.
     pub community_id: String,
@@ -100,6 +105,7 @@ pub struct JoinedCommunity {
 
 /// Data of `user.registered_event`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct RegisteredEvent {
     /// The event of the community.
     pub event_id: String,
@@ -113,6 +119,7 @@ pub struct RegisteredEvent {
 
 /// Data of `user.cancelled_registration`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct CancelledRegistration {
     /// The event of the community.
     pub event_id: String,
@@ -122,6 +129,7 @@ pub struct CancelledRegistration {
 
 /// Data of `user.posted_comment`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct PostedComment {
     /// The discussion.
     pub discussion_id: String,
@@ -133,6 +141,7 @@ pub struct PostedComment {
 
 /// Data of `user.flagged_comment`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct FlaggedComment {
     /// The comment.
     pub comment_id: String,
@@ -144,6 +153,7 @@ pub struct FlaggedComment {
 
 /// Data of `user.referred_user`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ReferredUser {
     /// The new user.
     pub referred_user_id: String,
@@ -155,18 +165,22 @@ pub struct ReferredUser {
 
 /// Data of `discussion.auto_closed`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct AutoClosedDiscussion {
     /// The discussion.
     pub discussion_id: String,
     /// The expiry that it reached, ISO 8601: with `discussion_id` it names this expiry.
+    #[cfg_attr(feature = "schema", schemars(extend("format" = "date-time")))]
     pub closed_at: String,
 }
 
 /// Data of `discussion.extended`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct ExtendedDiscussion {
     /// The discussion.
     pub discussion_id: String,
     /// Its new expiry, ISO 8601.
+    #[cfg_attr(feature = "schema", schemars(extend("format" = "date-time")))]
     pub new_expires_at: String,
 }

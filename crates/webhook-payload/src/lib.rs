@@ -9,6 +9,8 @@ mod event;
 mod event_type;
 mod sample;
 mod sampler;
+#[cfg(feature = "schema")]
+mod schema;
 mod test_request;
 mod trace;
 
@@ -19,5 +21,7 @@ pub use event::{
 };
 pub use event_type::EventType;
 pub use sampler::{Ratio, Sampler};
+#[cfg(feature = "schema")]
+pub use schema::{envelope_schema, events_schema};
 pub use test_request::{AdHoc, Receiver, Tamper, TestRequest, TestRequestError};
 pub use trace::{SpanId, TraceId, TraceParent, is_uuid};

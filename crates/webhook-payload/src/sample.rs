@@ -15,7 +15,7 @@ const COMMENT: &str = "c0111e17-5e6f-4071-8283-a4b5c6d7e8f9";
 
 const TEST_DATA: &str = r#"{"message":"This is a test."}"#;
 
-const ALERT_DATA: &str = r#"{"cause":"circuit_breaker","state":"firing","severity":"critical","endpoint":{"id":"e4d90147-6f70-4182-9394-b5c6d7e8f90a","name":"Example receiver"},"title":"Example receiver is left alone","summary":"5 deliveries to Example receiver failed in a row; the last one said HTTP 503.","action":"Look after the receiver. A probe goes in 300 s, and its success closes the breaker.","figures":{"failures_in_a_row":5,"next_probe_in_s":300},"since":"2026-01-29T18:00:00.000Z"}"#;
+const ALERT_DATA: &str = r#"{"cause":"circuit_breaker","state":"firing","severity":"critical","endpoint":{"id":"e4d90147-6f70-4182-9394-b5c6d7e8f90a","name":"Example receiver"},"title":"Example receiver is left alone","summary":"5 deliveries to Example receiver failed in a row; the last one said HTTP 503.","action":"Look after the receiver. A probe goes in 300 s, and its success closes the breaker.","figures":{"failures_in_a_row":5,"next_attempt_in_s":300},"since":"2026-01-29T18:00:00.000Z"}"#;
 
 /// Sample `data` of an event as JSON text; that of `webhook.test` for names that are not known here.
 pub(crate) fn sample_data(event_type: &EventType) -> String {

@@ -76,7 +76,8 @@ pub enum Tamper {
 }
 
 impl Tamper {
-    const ALL: [Tamper; 4] = [Tamper::Signature, Tamper::Timestamp, Tamper::Body, Tamper::Missing];
+    /// All of them.
+    pub const ALL: [Tamper; 4] = [Tamper::Signature, Tamper::Timestamp, Tamper::Body, Tamper::Missing];
 
     /// The name in a request.
     pub fn as_str(self) -> &'static str {
@@ -223,7 +224,9 @@ fn receiver<'a>(field: impl Fn(&str) -> Option<&'a RawValue>) -> Result<Receiver
         (None, None, None) => Ok(Receiver::Subscribers),
         (Some(raw), None, None) => uuid(raw).map(Receiver::Id),
         (None, Some(raw), None) => {
-            text(raw).map(Receiver::Name).ok_or_else(|| TestRequestError::Endpoint { got: cut(raw) })
+            // PostgreSQL has no name with a NUL in it.
+            let name = text(raw).filter(|name| !name.contains('\0'));
+            name.map(Receiver::Name).ok_or_else(|| TestRequestError::Endpoint { got: cut(raw) })
         }
         (None, None, Some(raw)) => {
             let url = text(raw).ok_or(TestRequestError::Url)?;

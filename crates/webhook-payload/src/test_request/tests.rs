@@ -118,6 +118,7 @@ fn what_is_wrong_is_named() {
     let got = |text: &str| text.to_owned();
     assert_eq!(wrong(r#"{"endpoint_id": "7"}"#), TestRequestError::EndpointId { got: got("\"7\"") });
     assert_eq!(wrong(r#"{"endpoint": ""}"#), TestRequestError::Endpoint { got: got("\"\"") });
+    assert_eq!(wrong(r#"{"endpoint": "a\u0000"}"#), TestRequestError::Endpoint { got: got(r#""a\u0000""#) });
     assert_eq!(wrong(r#"{"dry_run": "true"}"#), TestRequestError::DryRun { got: got("\"true\"") });
     assert_eq!(
         wrong(r#"{"tamper": "Body"}"#).to_string(),
