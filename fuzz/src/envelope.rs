@@ -56,7 +56,13 @@ fn stored(text: &str) {
 
 /// A text that can be anything takes the row's other places, too: it must not break out of its quotes.
 fn render_with(text: &str, event_type: &str) -> Result<Envelope, EnvelopeError> {
-    render(&StoredPayload { delivery_id: ID, event_type, created_at: CREATED_AT, text, additions: Additions::ALL })
+    render(&StoredPayload {
+        delivery_id: ID,
+        event_type,
+        created_at: CREATED_AT,
+        text,
+        additions: Additions::ALL,
+    })
 }
 
 /// Without the blanks that JSON allows around a value.
@@ -123,7 +129,13 @@ fn anything_else(text: &str, envelope: &Envelope) {
     assert_eq!(envelope.trace_id, TraceId::derive(ID), "{text:?} has no trace of its own");
 
     // The same text in the place of the row's other texts: it must not break out of its quotes.
-    let odd = StoredPayload { delivery_id: text, event_type: text, created_at: text, text, additions: Additions::ALL };
+    let odd = StoredPayload {
+        delivery_id: text,
+        event_type: text,
+        created_at: text,
+        text,
+        additions: Additions::ALL,
+    };
     let odd = render(&odd).unwrap_or_else(|error| panic!("{text:?}: {error}"));
     let keys = pairs(&odd.body);
     let names: Vec<&str> = keys.0.iter().map(|(key, _)| key.as_str()).collect();

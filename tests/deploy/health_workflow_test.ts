@@ -60,8 +60,8 @@ Deno.test("an unhealthy one fails, and the summary shows every reason", async ()
   assert.equal(code, 1);
   assert.equal(
     shown,
-    "Not healthy:\n\n- `pending`: 101 deliveries are pending, more than 100\n" +
-      "- `dispatcher_not_running`: a delivery has been due for 301 s and nobody took it\n",
+    "Not healthy:\n\n- **pending**: 101 deliveries are pending, more than 100\n" +
+      "- **dispatcher_not_running**: a delivery has been due for 301 s and nobody took it\n",
   );
 });
 
@@ -70,7 +70,7 @@ Deno.test("a database that does not answer, and a 503 of something else, fail, t
   const database = await against(() => Response.json({ error }, { status: 503 }));
   assert.deepEqual([database.code, database.shown], [
     1,
-    `Not healthy:\n\n- \`database\`: ${error.message}\n`,
+    `Not healthy:\n\n- **database**: ${error.message}\n`,
   ]);
   const other = await against(() => new Response("no upstream", { status: 503 }));
   assert.deepEqual([other.code, other.shown], [1, "Not healthy:\n\nIt does not say why.\n"]);

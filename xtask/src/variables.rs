@@ -65,7 +65,7 @@ fn example() -> String {
     text
 }
 
-/// Markdown without its marks: `code` and [text](link).
+/// Markdown without its marks, those of code and of links.
 fn plain(markdown: &str) -> String {
     let mut text = String::new();
     let mut rest = markdown;
