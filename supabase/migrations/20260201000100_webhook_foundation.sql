@@ -4,6 +4,17 @@
 -- The schema is for the database's owner: nobody else has a right in it but for what webhook_hardening grants, and
 -- PostgREST must not expose it.
 
+do $migration$
+begin
+  if to_regnamespace('webhooks') is not null
+    and coalesce(obj_description(to_regnamespace('webhooks'), 'pg_namespace'), '') not like 'Webhooks: triggers, settings and tools.%' then
+    raise exception using errcode = '55000',
+      message = 'webhook_foundation: there is a schema webhooks already, which is not of these migrations',
+      hint = 'Rename it: alter schema webhooks rename to ….';
+  end if;
+end
+$migration$;
+
 create schema if not exists webhooks;
 comment on schema webhooks is 'Webhooks: triggers, settings and tools. Private: do not expose it by the API.';
 
@@ -110,7 +121,8 @@ set search_path = ''
 as $place$
 declare
   current regprocedure := to_regprocedure('public.dispatch_webhook(text, jsonb, uuid)');
-  own constant text := 'webhooks.dispatch';
+  -- What the bodies of ours say of themselves.
+  own constant text := 'of the webhook migrations';
 begin
   if current is null then
     raise exception using errcode = '55000',
@@ -133,6 +145,7 @@ begin
     set search_path = ''
     as $$
 begin
+  -- A door of the webhook migrations.
   if has_schema_privilege('webhooks', 'usage') then
     if has_function_privilege('webhooks.dispatch(text, jsonb, uuid)', 'execute') then
       perform webhooks.dispatch(event_type, event_data, actor_user_id);
@@ -155,6 +168,7 @@ $$;
     set search_path = ''
     as $$
 begin
+  -- A door of the webhook migrations.
   perform webhooks.dispatch(event_type, event_data, actor_user_id);
 end
 $$;

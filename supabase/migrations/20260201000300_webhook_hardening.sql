@@ -13,19 +13,25 @@ begin
 end
 $migration$;
 
-create table if not exists webhooks.user_events (
-  event_type text primary key,
-  is_for_admins boolean not null default false
-);
+do $migration$
+begin
+  -- What the owner has closed since stays closed.
+  if to_regclass('webhooks.user_events') is null then
+    create table webhooks.user_events (
+      event_type text primary key,
+      is_for_admins boolean not null default false
+    );
+    -- Those that pages emit. Sign-ups are told by the function that sends the welcome mail, expiries by
+    -- close-expired-discussions.
+    insert into webhooks.user_events (event_type, is_for_admins) values
+      ('user.joined_community', false), ('user.registered_event', false), ('user.cancelled_registration', false),
+      ('user.posted_comment', false), ('user.flagged_comment', false), ('user.referred_user', false),
+      ('discussion.extended', false), ('webhook.test', true);
+  end if;
+end
+$migration$;
 comment on table webhooks.user_events is 'Event types that signed-in users may emit by dispatch_webhook, for themselves.';
 alter table webhooks.user_events enable row level security;
--- Those that pages emit. Sign-ups are told by the function that sends the welcome mail, expiries by
--- close-expired-discussions.
-insert into webhooks.user_events (event_type, is_for_admins) values
-  ('user.joined_community', false), ('user.registered_event', false), ('user.cancelled_registration', false),
-  ('user.posted_comment', false), ('user.flagged_comment', false), ('user.referred_user', false),
-  ('discussion.extended', false), ('webhook.test', true)
-on conflict do nothing;
 
 create or replace function webhooks.dispatch_as_user(event_type text, event_data jsonb, actor_user_id uuid default null)
 returns void
@@ -64,7 +70,8 @@ begin
     raise exception using errcode = '42501',
       message = format('dispatch_webhook: event_data.%s is somebody else; send the signed-in user''s id', wrong_key);
   end if;
-  perform webhooks.dispatch(dispatch_as_user.event_type, event_data, dispatch_as_user.actor_user_id);
+  -- Whoever calls is who did it, said or not.
+  perform webhooks.dispatch(dispatch_as_user.event_type, event_data, caller);
 end
 $$;
 
@@ -74,3 +81,20 @@ grant execute on function webhooks.dispatch_as_user(text, jsonb, uuid) to authen
 grant execute on function webhooks.dispatch(text, jsonb, uuid) to service_role;
 
 select webhooks.place_dispatch_webhook();
+
+-- Other functions of this name would be a way around.
+do $migration$
+declare
+  other regprocedure;
+begin
+  for other in
+    select p.oid::regprocedure from pg_proc p
+    where p.pronamespace = 'public'::regnamespace and p.proname = 'dispatch_webhook'
+      and p.oid <> 'public.dispatch_webhook(text, jsonb, uuid)'::regprocedure
+      and (has_function_privilege('anon', p.oid, 'execute') or has_function_privilege('authenticated', p.oid, 'execute'))
+  loop
+    raise warning 'webhook_hardening: % is open still', other
+      using hint = format('revoke execute on function %s from public, anon, authenticated', other);
+  end loop;
+end
+$migration$;

@@ -243,7 +243,7 @@ as $$
 begin
   update webhooks.wakeup set is_on = false;
   if not 'pg_cron' = any (webhooks.missing_for_wakeup()) then
-    perform cron.unschedule(j.jobname) from cron.job j where j.jobname like 'webhooks-%';
+    perform cron.unschedule(j.jobname) from cron.job j where j.jobname in ('webhooks-dispatcher', 'webhooks-close-discussions', 'webhooks-metrics', 'webhooks-prune');
   end if;
   return webhooks.wakeup_state();
 end
@@ -271,7 +271,7 @@ begin
   if not 'pg_cron' = any (missing) then
     select coalesce(jsonb_agg(jsonb_build_object('name', j.jobname, 'schedule', j.schedule) order by j.jobname), '[]')
     into jobs
-    from cron.job j where j.jobname like 'webhooks-%';
+    from cron.job j where j.jobname in ('webhooks-dispatcher', 'webhooks-close-discussions', 'webhooks-metrics', 'webhooks-prune');
   end if;
   return state || jsonb_build_object('last_answer', answer, 'jobs', jobs, 'missing', to_jsonb(missing));
 end

@@ -229,6 +229,8 @@ begin
   where d.id = any (array(
     select o.id from public.webhook_deliveries o
     where o.created_at < now() - age
+      -- Nor what was sent again lately.
+      and coalesce(o.last_attempt_at, o.created_at) < now() - interval '3 days'
       -- Nothing that the figures still lack, where somebody keeps figures.
       and o.created_at < coalesce((select p.counted_before from webhooks.metrics_progress p), 'infinity')
       and (o.status = 'delivered' or failed and o.status = 'failed' or pending and o.status = 'pending')

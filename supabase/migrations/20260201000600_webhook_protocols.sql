@@ -180,6 +180,12 @@ declare
   target record;
 begin
   select t.* into target from webhooks.read_target(new.url) t;
+  if target.error is not null and tg_op = 'UPDATE' and new.url = old.url then
+    -- One from before stays as it is, and can be switched off.
+    new.delivery_protocol := old.delivery_protocol;
+    new.protocol_config := old.protocol_config;
+    return new;
+  end if;
   if target.error is not null then
     raise exception using errcode = '22023', message = target.error;
   end if;

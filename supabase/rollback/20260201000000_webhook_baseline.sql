@@ -11,8 +11,9 @@ begin
       message = 'webhook_baseline: the schema webhooks is still there',
       hint = 'Take back the later migrations first.';
   end if;
-  if obj_description(to_regprocedure('public.dispatch_webhook(text, jsonb, uuid)'), 'pg_proc')
-    = 'Made by webhook_baseline.' then
+  if obj_description(to_regprocedure('public.dispatch_webhook(text, jsonb, uuid)'), 'pg_proc') = (
+    select 'Made by webhook_baseline: ' || md5(p.prosrc) from pg_proc p
+    where p.oid = to_regprocedure('public.dispatch_webhook(text, jsonb, uuid)')) then
     drop function public.dispatch_webhook(text, jsonb, uuid);
   end if;
   foreach relation in array array['public.webhook_deliveries', 'public.webhook_configurations'] loop

@@ -9,6 +9,13 @@ begin
       message = 'webhook_foundation: other migrations still stand on it',
       hint = 'Take back webhook_protocols, webhook_operations, webhook_wakeup, webhook_hardening and webhook_emission.';
   end if;
+  if to_regclass('webhooks.problems') is not null then
+    if exists (select from webhooks.problems o where o.events is not null) then
+      raise exception using errcode = '55000',
+        message = 'webhook_foundation: webhooks.problems has events that were not emitted, which would be lost',
+        hint = 'update webhooks.problems set events = null if you mean it.';
+    end if;
+  end if;
 end
 $rollback$;
 

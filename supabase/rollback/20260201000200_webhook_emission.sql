@@ -4,11 +4,20 @@ do $rollback$
 declare
   t record;
 begin
+  if to_regclass('webhooks.problems') is not null then
+    if exists (select from webhooks.problems o where o.events is not null) then
+      raise exception using errcode = '55000',
+        message = 'webhook_emission: webhooks.problems has events that were not emitted, which would be lost',
+        hint = 'select webhooks.emit_lost(), or update webhooks.problems set events = null if you mean it.';
+    end if;
+  end if;
   for t in
     select g.tgname, g.tgrelid::regclass as relation
     from pg_trigger g
     join pg_proc p on p.oid = g.tgfoid
-    where not g.tgisinternal and p.pronamespace = to_regnamespace('webhooks') and p.proname like 'on\_%'
+    where not g.tgisinternal and p.pronamespace = to_regnamespace('webhooks') and p.proname in (
+        'on_user_inserted', 'on_member_inserted', 'on_registration_inserted', 'on_registration_updated',
+        'on_registration_deleted', 'on_comment_inserted', 'on_flag_inserted', 'on_referral_inserted', 'on_discussion_updated')
   loop
     execute format('drop trigger %I on %s', t.tgname, t.relation);
   end loop;
