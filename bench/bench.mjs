@@ -15,7 +15,7 @@ const COMMANDS = {
   compare: () => import("./comparison.mjs"),
   cold: () => import("./cold.mjs"),
   latency: () => import("./latency.mjs"),
-  linger: () => import("./linger.mjs"),
+  linger: () => import("./latency.mjs"),
   growth: () => import("./growth.mjs"),
 };
 

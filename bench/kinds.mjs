@@ -30,7 +30,7 @@ export const CONCURRENCY = 100;
  * @param {{ deno: string, databaseUrl: string, keys: { secretKey: string, serviceRoleKey: string }, budgetMs: number,
  *   caFile?: string, urls: string[], bytes: number, onSpawn: (pid: number) => Promise<void> }} options `budgetMs`: how
  *   long a call goes on
- * @returns {Promise<{ pid: number, call: (rows: number) => Promise<object> }>} `call`: one run, to its end
+ * @returns {Promise<{ pid: number, call: (body: object) => Promise<object> }>} `call`: one run, to its end
  */
 export async function startKind(cleanup, name, options) {
   const { deno, databaseUrl, keys, budgetMs, caFile, urls, bytes, onSpawn } = options;
@@ -60,11 +60,11 @@ export async function startKind(cleanup, name, options) {
   const port = program
     ? await startProgram(cleanup, name, join(ROOT, "bench", program), started)
     : await startFunction(cleanup, "webhook-dispatcher", started);
-  const call = async (rows) => {
+  const call = async (body) => {
     const response = await fetch(`http://127.0.0.1:${port}/`, {
       method: "POST",
       headers: { apikey: keys.secretKey },
-      body: JSON.stringify({ rows }),
+      body: JSON.stringify(body),
     });
     const text = await response.text();
     if (!response.ok) throw new Failure(`${name} answered ${response.status}: ${text}; see ${logs}`);

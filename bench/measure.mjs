@@ -79,7 +79,7 @@ async function measureCell(cleanup, cell, options) {
 async function warmUp({ call }, { database, receiver }) {
   const endpoints = await database.replaceEndpoints([receiver.url(0, "warm-up")]);
   await database.fill({ rows: WARM_UP_ROWS, bytes: WARM_UP_BYTES, endpoints });
-  await call(WARM_UP_ROWS);
+  await call({ rows: WARM_UP_ROWS });
 }
 
 /** One call, to its end. Endpoints are new each time: nobody knows how they fare. */
@@ -90,7 +90,7 @@ async function measure({ kind, pid, call, budgetMs }, { cell, database, receiver
   await receiver.reset();
   const before = usage(pid, database, receiver);
   const start = performance.now();
-  const { processed } = await call(cell.rows);
+  const { processed } = await call({ rows: cell.rows });
   const ms = performance.now() - start;
   const after = usage(pid, database, receiver);
   const isCut = ms >= budgetMs;
