@@ -77,6 +77,7 @@ const PARTS = {
       "functions",
       "tests",
       "stack",
+      "bench",
     ]);
     await report.step("deno lint has nothing to say", deno, [
       "lint",
@@ -84,6 +85,7 @@ const PARTS = {
       "functions",
       "tests",
       "stack",
+      "bench",
     ]);
     for (const level of levels) {
       const entries = FUNCTIONS.map((name) => `${name}/index.ts`);
@@ -96,6 +98,7 @@ const PARTS = {
       });
     }
     await report.step("the tests' types fit", deno, ["check", "."], { cwd: TESTS });
+    await report.step("the bench's types fit", deno, ["check", "."], { cwd: join(ROOT, "bench") });
     await denoTests(levels, "functions");
   },
 
