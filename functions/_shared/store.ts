@@ -141,15 +141,15 @@ export function createStore(sql: Sql, settings: Settings) {
           select d.id, d.created_at, d.webhook_config_id, d.attempts, d.last_attempt_at, ${due} as due_at,
             pg_column_size(d.payload) as bytes
           from public.webhook_deliveries d where d.status = 'pending'
+        ), tried as materialized (
+          -- A probe goes only where none was sent meanwhile.
+          select p.webhook_config_id as id from pending p join allowed a on a.id = p.webhook_config_id
+          where p.attempts > 0 and p.last_attempt_at > now() - interval '1 ms' * a.quiet_ms
         ), ranked as (
           select p.id, p.created_at, p.bytes, a.most, a.batch, a.under_way, a.quiet_ms is not null as is_probe,
             row_number() over (partition by p.webhook_config_id order by p.created_at, p.id) as place
           from pending p join allowed a on a.id = p.webhook_config_id
-          where p.due_at <= now()
-            -- A probe goes only where none was sent meanwhile.
-            and (a.quiet_ms is null or not exists (
-              select from pending q where q.webhook_config_id = a.id and q.attempts > 0
-                and q.last_attempt_at > now() - interval '1 ms' * a.quiet_ms))
+          where p.due_at <= now() and a.id not in (select t.id from tried t)
         ), nearest as (
           -- Those that travel in one request count as one.
           select r.*, (r.place + r.batch - 1) / r.batch as request from ranked r
@@ -206,13 +206,20 @@ export function createStore(sql: Sql, settings: Settings) {
           set status = u.status, last_attempt_at = now(), response_status = u.response_status,
               response_body = u.response_body, error_message = u.error_message
           from u where d.id = u.id and d.attempts = u.attempt and d.status = 'pending'
+            -- By the primary key, whatever the statistics say of how many are pending just now.
+            and d.id = any (array(select v.id from u v))
           returning d.id
         )
         select w.id from written w
-        union
-        select d.id from u join public.webhook_deliveries d
-          on d.id = u.id and d.attempts = u.attempt and d.status = u.status
-        where d.status <> 'pending' and d.error_message is not distinct from u.error_message
+        union all
+        select u.id from u
+        cross join lateral (
+          select d.attempts, d.status, d.error_message, d.response_status
+          from public.webhook_deliveries d where d.id = u.id offset 0
+        ) d
+        where u.id not in (select w.id from written w)
+          and d.attempts = u.attempt and d.status = u.status and d.status <> 'pending'
+          and d.error_message is not distinct from u.error_message
           and d.response_status is not distinct from u.response_status`;
       return rows.map((row) => row.id);
     },
