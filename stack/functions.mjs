@@ -40,16 +40,30 @@ export function functionEnv({ databaseUrl, keys }) {
 }
 
 /**
- * Starts one function.
+ * Starts one function, as a user starts it.
  *
  * @param {import("./cleanup.mjs").Cleanup} cleanup ends it
  * @param {string} name
- * @param {{ deno: string, env: Record<string, string>, onLine: (line: string) => void,
- *   onSpawn: (pid: number) => Promise<void> }} options
+ * @param {ProgramOptions} options
  * @returns {Promise<number>} its port
  */
-export async function startFunction(cleanup, name, { deno, env, onLine, onSpawn }) {
-  const entry = join(ROOT, "functions", name, "index.ts");
+export function startFunction(cleanup, name, options) {
+  return startProgram(cleanup, name, join(ROOT, "functions", name, "index.ts"), options);
+}
+
+/**
+ * Starts a TypeScript program that listens on PORT and says so as `Deno.serve` does.
+ *
+ * @param {import("./cleanup.mjs").Cleanup} cleanup ends it
+ * @param {string} name for its errors
+ * @param {string} entry the program's file
+ * @param {ProgramOptions} options
+ * @returns {Promise<number>} its port
+ *
+ * @typedef {{ deno: string, env: Record<string, string>, onLine: (line: string) => void,
+ *   onSpawn: (pid: number) => Promise<void> }} ProgramOptions
+ */
+export async function startProgram(cleanup, name, entry, { deno, env, onLine, onSpawn }) {
   const child = spawn(deno, ["run", "--no-prompt", "--allow-env", "--allow-net", entry], {
     cwd: ROOT,
     env: { ...process.env, ...DENO_ENV, ...env, PORT: "0" },

@@ -23,7 +23,7 @@ import { installPackages, requireRust } from "./setup.mjs";
 const DEBIAN_POSTGRES_15 = "/usr/lib/postgresql/15/bin";
 const TESTS = join(ROOT, "tests");
 /** The folders that hold TypeScript and JavaScript. */
-const SOURCES = ["functions", "tests", "stack", "clients"];
+const SOURCES = ["functions", "tests", "stack", "clients", "bench"];
 /** Each run has a seed of its own, which is shown where it fails. */
 const CHAOS = [
   join(ROOT, "stack/chaos.mjs"),
@@ -102,6 +102,7 @@ const PARTS = {
       });
     }
     await report.step("the tests' types fit", deno, ["check", "."], { cwd: TESTS });
+    await report.step("the bench's types fit", deno, ["check", "."], { cwd: join(ROOT, "bench") });
     await denoTests(levels, "functions");
   },
 

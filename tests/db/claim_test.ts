@@ -269,3 +269,36 @@ databaseTest("of many that want to probe an endpoint, one does", async ({ sql, s
   await age(sql, "270 seconds");
   assert.equal((await probe()).length, 1);
 });
+
+databaseTest(
+  "the claims after one that saw more than it took go on where it ended",
+  async ({ sql, store }) => {
+    const endpoint = await insertEndpoint(sql, { url: URL });
+    const ids = await insertDeliveries(sql, endpoint, 30);
+    const next = async (most = 5) =>
+      (await store.claim(most, [{ id: endpoint, most, batch: 1, under_way: 0, quiet_ms: null }])).map((row) =>
+        row.id
+      );
+    assert.deepEqual(await next(), ids.slice(0, 5));
+    // What the queue has come to be meanwhile counts: one is ended, another dispatcher takes two, a new one comes.
+    await sql`update public.webhook_deliveries set status = 'failed' where id = ${ids[5]!}`;
+    const other = createStore(sql, testSettings({}));
+    assert.deepEqual((await claim({ store: other }, 2)).map((row) => row.id), ids.slice(6, 8));
+    const [late] = await insertDeliveries(sql, endpoint, 1);
+    assert.deepEqual(await next(), ids.slice(8, 13));
+    assert.deepEqual(await next(17), ids.slice(13));
+    assert.deepEqual(await next(), [late]);
+    assert.deepEqual(await next(), []);
+  },
+);
+
+databaseTest("an endpoint that the last look was not for gets its share at once", async ({ sql, store }) => {
+  const [one, other] = [await insertEndpoint(sql, { url: URL }), await insertEndpoint(sql, { url: URL })];
+  await insertDeliveries(sql, one, 20);
+  const [only] = await insertDeliveries(sql, other, 1);
+  const allowance = (id: string) => ({ id, most: 4, batch: 1, under_way: 0, quiet_ms: null });
+  assert.equal((await store.claim(4, [allowance(one)])).length, 4);
+  const rows = await store.claim(2, [allowance(one), allowance(other)]);
+  assert.deepEqual(rows.map((row) => row.endpoint_id).sort(), [one, other].sort());
+  assert(rows.some((row) => row.id === only));
+});

@@ -1,0 +1,28 @@
+/**
+ * node:http alone, or node:https, with connections that are kept.
+ *
+ * @module
+ */
+
+import { Agent, request } from "node:http";
+import { Agent as TlsAgent, request as tlsRequest } from "node:https";
+import { CONCURRENCY } from "../baselines/send.ts";
+import { body, serveRequests } from "./requests.ts";
+
+const options = { keepAlive: true, maxSockets: CONCURRENCY };
+const [agent, tlsAgent] = [new Agent(options), new TlsAgent(options)];
+const headers = { "content-type": "application/json", "content-length": body.length };
+
+serveRequests((url) =>
+  new Promise((resolve, reject) => {
+    const outgoing = url.startsWith("https:")
+      ? tlsRequest(url, { method: "POST", agent: tlsAgent, headers })
+      : request(url, { method: "POST", agent, headers });
+    outgoing.on("response", (answer) => {
+      answer.setEncoding("utf8").on("data", () => {});
+      answer.on("end", () => resolve(answer.statusCode ?? 0));
+    });
+    outgoing.on("error", reject);
+    outgoing.end(body);
+  })
+);
