@@ -8,7 +8,7 @@ import { Failure } from "../stack/say.mjs";
 
 /**
  * @param {import("../stack/cleanup.mjs").Cleanup} cleanup removes the files
- * @returns {Promise<{ caFile: string, cert: string, key: string }>} `caFile` is a path; the others are PEM
+ * @returns {Promise<{ caFile: string, ca: string, cert: string, key: string }>} `caFile` is a path; the others are PEM
  */
 export async function makeCertificates(cleanup) {
   const folder = await mkdtemp(join(tmpdir(), "supabase-webhooks-ca-"));
@@ -28,6 +28,7 @@ export async function makeCertificates(cleanup) {
   openssl("x509", "-req", "-in", file("leaf.csr"), ...signed, ...names);
   return {
     caFile: file("ca.pem"),
+    ca: await readFile(file("ca.pem"), "utf8"),
     cert: await readFile(file("leaf.pem"), "utf8"),
     key: await readFile(file("leaf.key"), "utf8"),
   };

@@ -28,12 +28,12 @@ export const CONCURRENCY = 100;
  * @param {import("../stack/cleanup.mjs").Cleanup} cleanup
  * @param {keyof typeof KINDS} name
  * @param {{ deno: string, databaseUrl: string, keys: { secretKey: string, serviceRoleKey: string }, budgetMs: number,
- *   caFile?: string, urls: string[], bytes: number, onSpawn: (pid: number) => Promise<void> }} options `budgetMs`: how
+ *   certificates?: { caFile: string, ca: string }, urls: string[], bytes: number, onSpawn: (pid: number) => Promise<void> }} options `budgetMs`: how
  *   long a call goes on
  * @returns {Promise<{ pid: number, call: (body: object) => Promise<object> }>} `call`: one run, to its end
  */
 export async function startKind(cleanup, name, options) {
-  const { deno, databaseUrl, keys, budgetMs, caFile, urls, bytes, onSpawn } = options;
+  const { deno, databaseUrl, keys, budgetMs, certificates, urls, bytes, onSpawn } = options;
   const logs = join(ROOT, ".local/logs");
   await mkdir(logs, { recursive: true });
   const log = createWriteStream(join(logs, `bench-${name}.log`), { flags: "a" });
@@ -48,7 +48,7 @@ export async function startKind(cleanup, name, options) {
       BENCH_BUDGET_MS: String(budgetMs),
       BENCH_URLS: JSON.stringify(urls),
       BENCH_BYTES: String(bytes),
-      ...(caFile && { DENO_CERT: caFile }),
+      ...(certificates && { DENO_CERT: certificates.caFile, BENCH_CA: certificates.ca }),
     },
     onLine: (line) => log.write(`${line}\n`),
     onSpawn: (spawned) => {

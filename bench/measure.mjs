@@ -54,7 +54,7 @@ async function measureCell(cleanup, cell, options) {
       ...options,
       databaseUrl: database.url,
       budgetMs: isShort ? QUICK_NAIVE_BUDGET_MS : BUDGET_MS,
-      caFile: certificates?.caFile,
+      certificates,
       urls: urlsOf(cell, receiver),
       bytes: cell.bytes,
     };

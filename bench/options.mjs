@@ -11,7 +11,7 @@ export const HELP = `npm run bench [-- COMMAND] [-- OPTIONS]
 Measures on this machine, with PostgreSQL and a receiver of its own; see docs/bench.md. Commands:
 
   compare             dispatchers and raw ceilings in turn, under the same conditions (the default)
-    --quick             what the goals need, in two to three minutes; all takes half an hour
+    --quick             what the goals need, in three minutes; all takes half an hour
     --rounds N          how often each is measured (3)
     --cells LIST        conditions: LATENCY/ENDPOINTS/KIB/plain|tls, or slow; such as 50ms,0ms/100/10/tls,slow
     --kinds LIST        all, or some of ${Object.keys(KINDS).join(", ")}

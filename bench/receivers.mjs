@@ -18,7 +18,8 @@ import { Failure } from "../stack/say.mjs";
  * @property {() => Promise<{ taken: number, receipts?: { id: string, at: number }[] }>} state `at`: milliseconds since 1970
  */
 export async function startReceiver(cleanup, { certificates, onSpawn }) {
-  const env = { ...process.env, cert: "", ...certificates };
+  const { cert = "", key = "" } = certificates ?? {};
+  const env = { ...process.env, cert, key };
   const child = fork(join(ROOT, "bench/receiver.mjs"), { env, stdio: ["ignore", 2, 2, "ipc"] });
   const ended = new Promise((_, reject) => {
     child.once("exit", () => reject(new Failure("the receiver has ended")));
