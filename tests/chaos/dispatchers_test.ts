@@ -1,6 +1,7 @@
 /** Real dispatcher processes on one table: side by side, and killed in the middle of their work. */
 
 import assert from "node:assert/strict";
+import type postgres from "postgres";
 import {
   age,
   databaseTest,
@@ -65,6 +66,16 @@ databaseTest("two dispatchers share 2,000 deliveries, and each arrives once", as
   });
 });
 
+/** PostgreSQL ends a statement whose client has died before it notices that. */
+async function allGone(sql: postgres.Sql): Promise<void> {
+  while (true) {
+    const left = await sql`
+      select from pg_stat_activity
+      where datname = current_database() and application_name = 'supabase-webhooks'`;
+    if (left.length === 0) return;
+  }
+}
+
 databaseTest(
   "what a killed dispatcher had under way is delivered after the lease, with the same id",
   async ({ url, sql }) => {
@@ -86,6 +97,7 @@ databaseTest(
       assert.equal(await call, "broken off");
       killed = true;
       release.resolve();
+      await allGone(sql);
       const rows = await deliveries(sql);
       const leased = rows.filter((row) => row.status === "pending" && row.attempts === 1).map((row) =>
         row.id
