@@ -7,7 +7,7 @@
 import type { RowUpdate } from "./core.ts";
 import type { Log } from "./log.ts";
 import { answerOf } from "./patience.ts";
-import type { Store } from "./store.ts";
+import type { Store, Written } from "./store.ts";
 
 export interface Patience {
   log: Log;
@@ -22,7 +22,13 @@ export interface Patience {
 
 /** `patienceMs`: how long the rows belong to this dispatcher still. Beyond that, writing is of no use. */
 export interface Recorder extends Patience {
-  store: Pick<Store, "record">;
+  store: Pick<Store, "write">;
+}
+
+/** Updates as a JSON array, and how many they are. */
+export interface Updates {
+  updates: string;
+  count: number;
 }
 
 const FIRST_PAUSE_MS = 50;
@@ -44,24 +50,34 @@ export async function persist<T>(patience: Patience, query: () => Promise<T>): P
 }
 
 /**
- * Writes updates and returns the ids of the rows that were this dispatcher's. An update that the database refuses does
+ * Writes updates; counts the rows that were this dispatcher's by their status. An update that the database refuses does
  * not keep the others from being written.
  */
-export async function record(recorder: Recorder, updates: RowUpdate[]): Promise<string[]> {
+export async function record(recorder: Recorder, { updates, count }: Updates): Promise<Written> {
   try {
-    return await persist(recorder, () => recorder.store.record(updates));
+    return await persist(recorder, () => recorder.store.write(updates));
   } catch (error) {
     if (isPassing(error)) throw error;
-    if (updates.length > 1) {
-      const half = Math.ceil(updates.length / 2);
-      const first = await record(recorder, updates.slice(0, half));
-      return [...first, ...await record(recorder, updates.slice(half))];
+    const all: RowUpdate[] = JSON.parse(updates);
+    if (count > 1) {
+      const half = Math.ceil(count / 2);
+      const first = await record(recorder, updatesOf(all.slice(0, half)));
+      const rest = await record(recorder, updatesOf(all.slice(half)));
+      return {
+        pending: first.pending + rest.pending,
+        delivered: first.delivered + rest.delivered,
+        failed: first.failed + rest.failed,
+      };
     }
     // The row waits for the end of its lease and is sent again: better twice than lost.
-    const fields = { error: (error as Error).message, delivery_id: updates[0]?.id ?? null };
+    const fields = { error: (error as Error).message, delivery_id: all[0]?.id ?? null };
     recorder.log("error", "result_refused", fields);
-    return [];
+    return { pending: 0, delivered: 0, failed: 0 };
   }
+}
+
+function updatesOf(updates: RowUpdate[]): Updates {
+  return { updates: JSON.stringify(updates), count: updates.length };
 }
 
 /**

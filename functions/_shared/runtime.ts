@@ -5,6 +5,7 @@
  */
 
 import { type Authorizer, createAuthorizer } from "./auth.ts";
+import { type Carry, createCarry } from "./carry.ts";
 import { AddressPolicy, Dispatcher, type Settings } from "./core.ts";
 import { acceptedKeysFrom, settingsFrom, type Variable } from "./env.ts";
 import { createLog, type Log } from "./log.ts";
@@ -25,8 +26,9 @@ export interface Runtime {
   /** Throws a RequestError where no database is configured. */
   store: () => Store;
   send: Send;
+  carry: Carry;
   /** As the dispatcher that a function runs, for one of other settings. */
-  dispatcherOf: (settings: Settings) => { dispatcher: Dispatcher; send: Send };
+  dispatcherOf: (settings: Settings) => { dispatcher: Dispatcher; send: Send; carry: Carry };
   /** Closes the connections that wait for another request. */
   closeConnections: () => void;
   /** Milliseconds since 1970. */
@@ -62,10 +64,9 @@ export function createRuntime(functionName: string, variable: Variable = Deno.en
   const kafka = createKafkaTransport({ addresses });
   const dispatcherOf = (settings: Settings) => {
     const dispatcher = new Dispatcher(settings, variable);
-    return {
-      dispatcher,
-      send: createSend({ dispatcher, http: http.send, kafka: kafka.send, now: Date.now }),
-    };
+    const parts = { dispatcher, now: Date.now };
+    const send = createSend({ ...parts, http: http.send, kafka: kafka.send });
+    return { dispatcher, send, carry: createCarry({ ...parts, send, http: http.sendBytes }) };
   };
   const newId = () => crypto.randomUUID();
   let store: Store | undefined;

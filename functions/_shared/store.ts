@@ -56,6 +56,9 @@ export interface Replayed {
   endpoints: string[];
 }
 
+/** How many rows were written, by their status. */
+export type Written = Record<RowUpdate["status"], number>;
+
 export type Store = ReturnType<typeof createStore>;
 
 type Sql = postgres.Sql;
@@ -77,6 +80,11 @@ export function connect(databaseUrl: string): Sql {
 }
 
 const DATETIME_FIELD_OVERFLOW = "22008";
+
+/** What a claim overwrites in a row `d`. */
+const BEFORE = (sql: Sql) =>
+  sql`jsonb_build_object('last_attempt_at', d.last_attempt_at, 'response_status', d.response_status,
+    'response_body', d.response_body, 'error_message', d.error_message)::text`;
 
 /** How many due rows a claim chooses from, as many of each endpoint as of any other. */
 const CLAIM_WINDOW = 2_000;
@@ -124,7 +132,10 @@ export function createStore(sql: Sql, settings: Settings) {
         -- Two dispatchers that want to probe want the same row, and one of them gets it.
         where r.place <= r.most or not r.is_probe
       ), locked as materialized (
-        select d.id, d.webhook_config_id, f.most, f.place
+        select d.id, d.webhook_config_id, f.most, f.place,
+          -- What is lost by the claim, for a row that goes back unsent. A new one has nothing to lose.
+          case when d.attempts > 0 or d.last_attempt_at is not null or d.error_message is not null
+            then ${BEFORE(sql)} end as before
         from fair f join public.webhook_deliveries d on d.id = f.id
         -- Again: somebody else may have taken it since.
         where d.status = 'pending' and ${due} <= now() and f.bytes_before < ${MOST_CLAIMED_BYTES}
@@ -133,7 +144,7 @@ export function createStore(sql: Sql, settings: Settings) {
         limit least(${limit}, (select sum(a.most) from allowed a))
         for update of d skip locked
       ), due as (
-        select l.id
+        select l.id, l.before
         from (
           select k.*, row_number() over (partition by k.webhook_config_id order by k.place) as n from locked k
         ) l
@@ -144,11 +155,11 @@ export function createStore(sql: Sql, settings: Settings) {
         set attempts = least(greatest(d.attempts, 0), 2147483646) + 1, last_attempt_at = now(),
             response_status = null, response_body = null, error_message = null
         from due where d.id = due.id
-        returning d.*
+        returning d.*, due.before
       ), c as materialized (
         select t.*, t.payload::text as text from taken t
       )
-      select ${columns}, e.is_active,
+      select ${columns}, c.before, e.is_active,
         case when ${among === null} and row_number() over (order by c.created_at) = 1 then (
           select jsonb_object_agg(o.endpoint, o.ids) from (
             select n.webhook_config_id as endpoint, jsonb_agg(n.id order by n.place) as ids
@@ -159,6 +170,33 @@ export function createStore(sql: Sql, settings: Settings) {
     const rows: ClaimedRow[] = taken.map(({ nearest: _nearest, ...row }) => row);
     return { rows, ids: taken.find((row) => row.nearest !== null)?.nearest ?? null };
   };
+
+  const written = async (updates: string) =>
+    await sql<Pick<RowUpdate, "id" | "status">[]>`
+      with u as materialized (
+        select * from jsonb_to_recordset(${updates}::text::jsonb) as u(
+          id uuid, attempt integer, status text, response_status integer, response_body text,
+          error_message text)
+      ), written as (
+        update public.webhook_deliveries d
+        set status = u.status, last_attempt_at = now(), response_status = u.response_status,
+            response_body = u.response_body, error_message = u.error_message
+        from u where d.id = u.id and d.attempts = u.attempt and d.status = 'pending'
+          -- By the primary key, whatever the statistics say of how many are pending just now.
+          and d.id = any (array(select v.id from u v))
+        returning d.id, d.status
+      )
+      select w.id, w.status from written w
+      union all
+      select u.id, u.status from u
+      cross join lateral (
+        select d.attempts, d.status, d.error_message, d.response_status
+        from public.webhook_deliveries d where d.id = u.id offset 0
+      ) d
+      where u.id not in (select w.id from written w)
+        and d.attempts = u.attempt and d.status = u.status and d.status <> 'pending'
+        and d.error_message is not distinct from u.error_message
+        and d.response_status is not distinct from u.response_status`;
 
   return {
     ...testStatements(sql, columns),
@@ -227,32 +265,27 @@ export function createStore(sql: Sql, settings: Settings) {
      * write whose answer was lost may be repeated: what it has written already is returned, too.
      */
     async record(updates: readonly RowUpdate[]): Promise<string[]> {
-      const rows = await sql<{ id: string }[]>`
-        with u as materialized (
-          select * from jsonb_to_recordset(${JSON.stringify(updates)}::text::jsonb) as u(
-            id uuid, attempt integer, status text, response_status integer, response_body text,
-            error_message text)
-        ), written as (
-          update public.webhook_deliveries d
-          set status = u.status, last_attempt_at = now(), response_status = u.response_status,
-              response_body = u.response_body, error_message = u.error_message
-          from u where d.id = u.id and d.attempts = u.attempt and d.status = 'pending'
-            -- By the primary key, whatever the statistics say of how many are pending just now.
-            and d.id = any (array(select v.id from u v))
-          returning d.id
-        )
-        select w.id from written w
-        union all
-        select u.id from u
-        cross join lateral (
-          select d.attempts, d.status, d.error_message, d.response_status
-          from public.webhook_deliveries d where d.id = u.id offset 0
-        ) d
-        where u.id not in (select w.id from written w)
-          and d.attempts = u.attempt and d.status = u.status and d.status <> 'pending'
-          and d.error_message is not distinct from u.error_message
-          and d.response_status is not distinct from u.response_status`;
-      return rows.map((row) => row.id);
+      return (await written(JSON.stringify(updates))).map(({ id }) => id);
+    },
+
+    /** As `record`, with the updates as the JSON of an array; counts them by their status. */
+    async write(updates: string): Promise<Written> {
+      const counts = { pending: 0, delivered: 0, failed: 0 };
+      for (const { status } of await written(updates)) counts[status]++;
+      return counts;
+    },
+
+    /** Puts claimed rows back as they were before, as `Dispatcher.giveBack` gives them. The attempt was none. */
+    async giveBack(rows: string): Promise<void> {
+      await sql`
+        update public.webhook_deliveries d
+        set attempts = u.attempt - 1,
+            last_attempt_at = (u.before::jsonb ->> 'last_attempt_at')::timestamptz,
+            response_status = (u.before::jsonb ->> 'response_status')::integer,
+            response_body = u.before::jsonb ->> 'response_body',
+            error_message = u.before::jsonb ->> 'error_message'
+        from jsonb_to_recordset(${rows}::text::jsonb) as u(id uuid, attempt integer, before text)
+        where d.id = u.id and d.attempts = u.attempt and d.status = 'pending' and d.error_message is null`;
     },
 
     /**

@@ -6,6 +6,7 @@
  */
 
 import { inBackground, isBackgroundKept } from "./background.ts";
+import { type Carry, createBatchCarry } from "./carry.ts";
 import {
   type ClaimedRow,
   type Dispatcher,
@@ -26,6 +27,7 @@ export interface Parts {
   store: Store;
   dispatcher: Dispatcher;
   send: Send;
+  carry: Carry;
 }
 
 /** One request's work. */
@@ -96,7 +98,7 @@ class TracedRun implements Run {
     this.#log = log;
   }
 
-  readonly traced = ({ store, dispatcher, send }: Parts): Parts => {
+  readonly traced = ({ store, dispatcher, send }: Omit<Parts, "carry">): Parts => {
     const trace = this.#trace;
     const claimed = (rows: ClaimedRow[], areNew: boolean, startMs: number) =>
       this.#note(() =>
@@ -114,8 +116,25 @@ class TracedRun implements Run {
       this.#note(() => trace.planned(plan.batches.length, refused, startMs, this.#clock()));
       return plan;
     };
-    const plan: Dispatcher["plan"] = (...given) => watchedPlan(() => dispatcher.plan(...given));
     const planTest: Dispatcher["planTest"] = (...given) => watchedPlan(() => dispatcher.planTest(...given));
+    const beginBatches: Dispatcher["beginBatches"] = (...given) => {
+      const startMs = this.#clock();
+      const begun = dispatcher.beginBatches(...given);
+      this.#note(() => trace.planned(begun.batches.length, begun.refused, startMs, this.#clock()));
+      return begun;
+    };
+    // All but these is the dispatcher's own.
+    const own = { planTest: { value: planTest }, beginBatches: { value: beginBatches } };
+    const watched: Dispatcher = Object.create(dispatcher, own);
+    const watchedSend: Send = async (batch, withHeaders) => {
+      const startMs = this.#clock();
+      const sent = await send(batch, withHeaders);
+      const { endpointId, attempts } = batch;
+      const { ends, durationMs } = sent;
+      this.#note(() => trace.sent({ endpointId, attempts, ends, durationMs }, startMs, this.#clock()));
+      this.#exporter.poke();
+      return sent;
+    };
     return {
       store: {
         ...store,
@@ -137,23 +156,18 @@ class TracedRun implements Run {
           this.#note(() => trace.recorded(updates.length, startMs, this.#clock()));
           return written;
         },
+        write: async (updates) => {
+          const startMs = this.#clock();
+          const written = await this.#watched("record", startMs, store.write(updates));
+          const { pending, delivered, failed } = written;
+          this.#note(() => trace.recorded(pending + delivered + failed, startMs, this.#clock()));
+          return written;
+        },
       },
-      // All but these is the dispatcher's own.
-      dispatcher: Object.create(dispatcher, { plan: { value: plan }, planTest: { value: planTest } }),
-      send: async (batch, withHeaders) => {
-        const startMs = this.#clock();
-        const sent = await send(batch, withHeaders);
-        const { endpointId, attempts } = batch;
-        this.#note(() =>
-          trace.sent(
-            { endpointId, attempts, ends: sent.ends, durationMs: sent.durationMs },
-            startMs,
-            this.#clock(),
-          )
-        );
-        this.#exporter.poke();
-        return sent;
-      },
+      dispatcher: watched,
+      send: watchedSend,
+      // What is told of each delivery needs it as an object.
+      carry: createBatchCarry({ dispatcher: watched, send: watchedSend, now: Date.now }),
     };
   };
 

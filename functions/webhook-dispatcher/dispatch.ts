@@ -5,6 +5,7 @@
  */
 
 import { raise } from "../_shared/alerts.ts";
+import { mostWaitMs } from "../_shared/core.ts";
 import { drain, type Drained } from "../_shared/drain.ts";
 import { logServed } from "../_shared/journal.ts";
 import type { Runtime } from "../_shared/runtime.ts";
@@ -45,8 +46,8 @@ const ALERTS_MS = 2_000;
 export function createDispatch(runtime: Runtime): Dispatch {
   const { settings, log, now, stop } = runtime;
   const { concurrency, retryWaitMs } = settings;
-  // The lease of a row that has been answered lasts at least so long still.
-  const patienceMs = settings.leaseMs - settings.requestTimeoutMs;
+  // The lease of a row that has been answered lasts at least so long still, however long it has waited before.
+  const patienceMs = settings.leaseMs - settings.requestTimeoutMs - mostWaitMs();
   return async (run, { timeBudgetMs, pollMs }) => {
     const start = now();
     const parts = run.traced({ ...runtime, store: runtime.store() });

@@ -10,6 +10,7 @@ mod endpoints;
 mod health;
 mod health_format;
 mod journal;
+mod lane;
 mod log_budget;
 mod options;
 mod plan;
@@ -38,6 +39,7 @@ pub use health::{
 };
 pub use health_format::{HealthFormat, HealthFormatError};
 pub use journal::{FailedAttempt, Served};
+pub use lane::{Begun, BegunCarrier, GivenBack, MOST_WAIT_MS, Peer, Progress};
 pub use log_budget::{LogBudget, Weight};
 pub use plan::{
     AttemptRef, Batch, BatchOutcome, Carrier, Dispatcher, End, Plan, Refusal, SEEN_THROUGH, saw_through,

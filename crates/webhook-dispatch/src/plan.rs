@@ -15,6 +15,7 @@ use crate::{
     carry::{Carried, UnderWay},
     endpoints::Endpoints,
     journal::{FailedAttempt, Journal, Served},
+    lane::Lane,
     options::EndpointOptions,
     small_map::SmallMap,
 };
@@ -33,9 +34,15 @@ pub struct Dispatcher<U> {
     pub(crate) under_way: UnderWay,
     pub(crate) http_urls: U,
     pub(crate) journal: Journal,
+    pub(crate) lane: Lane,
     addresses: AddressPolicy,
     sampler: Sampler,
+    /// Endpoints as they were read last, by their ids.
+    read: SmallMap<String, (Endpoint, Rc<ReadEndpoint>)>,
 }
+
+/// How many endpoints are remembered as they were read: reading one again costs little.
+const MOST_READ: usize = 1_000;
 
 /// What is to be done with the rows of a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +89,7 @@ pub struct AttemptRef {
 }
 
 /// What the wire did with a batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BatchOutcome {
     /// Whose deliveries they are.
     pub endpoint_id: String,
@@ -91,7 +98,7 @@ pub struct BatchOutcome {
     /// How each of them ended, in their order; one end alone is that of all.
     pub ends: Vec<End>,
     /// How long that took, in milliseconds.
-    pub duration_ms: u64,
+    pub duration_ms: f64,
 }
 
 /// How an attempt ended.
@@ -103,7 +110,8 @@ pub struct End {
     pub response_body: Option<String>,
 }
 
-/// An endpoint, read once for all its rows of a claim: its target, or why it has none.
+/// An endpoint, read once for many of its rows: its target, or why it has none.
+#[derive(Debug)]
 struct ReadEndpoint {
     target: Result<(Rc<Target>, EndpointOptions), Refusal>,
     secrets: Option<Secrets>,
@@ -159,8 +167,10 @@ impl<U: HttpUrlParser> Dispatcher<U> {
             endpoints: Endpoints::default(),
             under_way: UnderWay::default(),
             journal: Journal::default(),
+            lane: Lane::default(),
             addresses,
             sampler: Sampler::default(),
+            read: SmallMap::default(),
             http_urls,
         }
     }
@@ -181,6 +191,10 @@ impl<U: HttpUrlParser> Dispatcher<U> {
     /// here and below.
     pub fn observe(&mut self, facts: &[EndpointFacts], now_ms: u64) {
         self.endpoints.observe(facts, &self.settings, &self.http_urls, now_ms);
+        // What has ended and is not in the tables yet.
+        for batch in self.lane.ended() {
+            self.endpoints.ended_before(&batch.endpoint_id, &batch.outcomes(), now_ms);
+        }
     }
 
     /// The endpoints with a rate, whose recent attempts [`Dispatcher::heed`] wants to know.
@@ -219,12 +233,24 @@ impl<U: HttpUrlParser> Dispatcher<U> {
     }
 
     fn plan_rows(&mut self, rows: &[ClaimedDelivery], tamper: Option<Tamper>, now_ms: u64) -> Plan {
-        let mut endpoints = SmallMap::default();
+        for row in rows {
+            self.endpoints.claimed(&row.endpoint_id, row.bytes(), now_ms);
+        }
+        self.plan_claimed(rows, tamper, now_ms)
+    }
+
+    /// The same for rows that are known to be claimed.
+    pub(crate) fn plan_claimed(
+        &mut self,
+        rows: &[ClaimedDelivery],
+        tamper: Option<Tamper>,
+        now_ms: u64,
+    ) -> Plan {
         let mut open: SmallMap<&str, Open> = SmallMap::default();
         let mut plan = Plan { batches: Vec::with_capacity(rows.len()), refused: Vec::new() };
         for row in rows {
-            let added = self.add(row, &mut endpoints, &mut open, &mut plan.batches, tamper, now_ms);
-            self.endpoints.claimed(&row.endpoint_id, added.is_ok(), now_ms);
+            let added = self.add(row, &mut open, &mut plan.batches, tamper, now_ms);
+            self.endpoints.planned(&row.endpoint_id, added.is_ok());
             if let Err(refusal) = added {
                 let (update, trace_id) = refused(row, &refusal);
                 self.journal.note(&row.endpoint_id, &update, "refused", trace_id, None);
@@ -241,7 +267,6 @@ impl<U: HttpUrlParser> Dispatcher<U> {
     fn add<'a>(
         &mut self,
         row: &'a ClaimedDelivery,
-        endpoints: &mut SmallMap<&'a str, ReadEndpoint>,
         open: &mut SmallMap<&'a str, Open>,
         batches: &mut Vec<Batch>,
         tamper: Option<Tamper>,
@@ -252,7 +277,7 @@ impl<U: HttpUrlParser> Dispatcher<U> {
             return Err(Refusal::UsedUp { max_attempts });
         }
         let endpoint = row.endpoint.as_ref().ok_or(Refusal::EndpointMissing)?;
-        let read = endpoints.get_or_insert_with(&endpoint.id, || self.read(endpoint));
+        let read = self.read(endpoint);
         let (target, options) = read.target.as_ref().map_err(Clone::clone)?;
         let timeout_ms = options.timeout_ms;
         let ready = match tamper {
@@ -331,11 +356,22 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         })
     }
 
-    fn read(&self, endpoint: &Endpoint) -> ReadEndpoint {
-        ReadEndpoint {
+    /// An endpoint as it was read before, if it has not changed since.
+    fn read(&mut self, endpoint: &Endpoint) -> Rc<ReadEndpoint> {
+        if let Some((known, read)) = self.read.get(endpoint.id.as_str())
+            && known == endpoint
+        {
+            return Rc::clone(read);
+        }
+        let read = Rc::new(ReadEndpoint {
             target: self.target(endpoint),
             secrets: endpoint.secret_key.as_ref().and_then(SecretKey::secrets),
+        });
+        if self.read.len() >= MOST_READ {
+            self.read = SmallMap::default();
         }
+        self.read.insert(endpoint.id.clone(), (endpoint.clone(), Rc::clone(&read)));
+        read
     }
 
     fn target(&self, endpoint: &Endpoint) -> Result<(Rc<Target>, EndpointOptions), Refusal> {

@@ -19,10 +19,20 @@ pub struct ClaimedDelivery {
     pub endpoint_id: String,
     /// Where it goes; `None` where the row names no endpoint that exists.
     pub endpoint: Option<Endpoint>,
+    /// What the claim has overwritten, as the claim tells it; `None` where the row was new. Whoever gives it back unsent
+    /// says the same.
+    pub before: Option<String>,
+}
+
+impl ClaimedDelivery {
+    /// What it takes of memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.payload.as_ref().map_or(0, String::len)
+    }
 }
 
 /// An endpoint: a row of `webhook_configurations`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// `id`
     pub id: String,

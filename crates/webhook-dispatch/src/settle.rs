@@ -30,35 +30,56 @@ const OUTCOME_CHARS: usize = 340;
 /// Delays from this on are shown, and so kept, in whole seconds.
 const WHOLE_SECONDS_FROM_MS: u64 = 10_000;
 
+impl BatchOutcome {
+    /// An end for each attempt: the last one is that of all that are not named.
+    fn ends(&self) -> impl Iterator<Item = &End> {
+        self.ends.iter().chain(self.ends.last().into_iter().cycle())
+    }
+
+    pub(crate) fn outcomes(&self) -> Vec<&Outcome> {
+        self.attempts.iter().zip(self.ends()).map(|(_, end)| &end.outcome).collect()
+    }
+}
+
 impl<U> Dispatcher<U> {
     /// Turns outcomes into row updates. `now_ms` is in milliseconds since 1970.
     pub fn settle(&mut self, outcomes: &[BatchOutcome], now_ms: u64) -> Settled {
         let mut settled = Settled::default();
         for batch in outcomes {
-            let id = &batch.endpoint_id;
-            let ends = || batch.ends.iter().chain(batch.ends.last().into_iter().cycle());
-            let outcomes: Vec<&Outcome> =
-                batch.attempts.iter().zip(ends()).map(|(_, end)| &end.outcome).collect();
-            if self.endpoints.ended(id, &outcomes, &self.settings, now_ms) {
-                settled.opened.push(id.clone());
+            if self.note(batch, now_ms) {
+                settled.opened.push(batch.endpoint_id.clone());
             }
-            for (attempt, end) in batch.attempts.iter().zip(ends()) {
-                let update = self.update(id, attempt, end, now_ms);
-                let (name, trace_id) = (end.outcome.name(), Some(attempt.trace_id));
-                self.journal.note(id, &update, name, trace_id, Some(batch.duration_ms));
-                settled.updates.push(update);
-                if let Outcome::NotReady { reason } = &end.outcome {
-                    let known = |(known, why): &(String, String)| known == id && why == reason;
-                    if !settled.not_ready.iter().any(known) {
-                        settled.not_ready.push((id.clone(), reason.clone()));
-                    }
-                }
-                if end.outcome.is_gone() && !settled.gone.contains(id) {
-                    settled.gone.push(id.clone());
-                }
-            }
+            self.conclude(batch, now_ms, &mut settled);
         }
         settled
+    }
+
+    /// Takes in how a request has ended, for the endpoint's sake. Says whether that opened its breaker.
+    pub(crate) fn note(&mut self, batch: &BatchOutcome, now_ms: u64) -> bool {
+        let outcomes: Vec<&Outcome> =
+            batch.attempts.iter().zip(batch.ends()).map(|(_, end)| &end.outcome).collect();
+        self.endpoints.ended(&batch.endpoint_id, &outcomes, batch.duration_ms, &self.settings, now_ms)
+    }
+
+    /// Adds what follows for the rows.
+    pub(crate) fn conclude(&mut self, batch: &BatchOutcome, now_ms: u64, settled: &mut Settled) {
+        let id = &batch.endpoint_id;
+        self.endpoints.written(id, batch.attempts.len());
+        for (attempt, end) in batch.attempts.iter().zip(batch.ends()) {
+            let update = self.update(id, attempt, end, now_ms);
+            let (name, trace_id) = (end.outcome.name(), Some(attempt.trace_id));
+            self.journal.note(id, &update, name, trace_id, Some(batch.duration_ms as u64));
+            settled.updates.push(update);
+            if let Outcome::NotReady { reason } = &end.outcome {
+                let known = |(known, why): &(String, String)| known == id && why == reason;
+                if !settled.not_ready.iter().any(known) {
+                    settled.not_ready.push((id.clone(), reason.clone()));
+                }
+            }
+            if end.outcome.is_gone() && !settled.gone.contains(id) {
+                settled.gone.push(id.clone());
+            }
+        }
     }
 
     fn update(&mut self, endpoint_id: &str, attempt: &AttemptRef, end: &End, now_ms: u64) -> RowUpdate {
@@ -141,7 +162,7 @@ mod tests {
             endpoint_id: "e".to_owned(),
             attempts: vec![attempt_at("d", attempt)],
             ends: vec![End { outcome, response_body: response_body.map(str::to_owned) }],
-            duration_ms: 7,
+            duration_ms: 7.0,
         };
         let is_gone = batch.ends[0].outcome.is_gone();
         let Settled { mut updates, gone, opened, .. } = dispatcher.settle(&[batch], 0);
@@ -204,13 +225,14 @@ mod tests {
     #[test]
     fn five_failures_open_the_breaker_once() {
         let mut dispatcher = Dispatcher::new(Settings::default(), NativeUrlParser);
-        dispatcher.endpoints.claimed("e", true, 0);
+        dispatcher.endpoints.claimed("e", 2, 0);
+        dispatcher.endpoints.planned("e", true);
         dispatcher.endpoints.sent("e");
         let batch = |n: u32| BatchOutcome {
             endpoint_id: "e".to_owned(),
             attempts: vec![attempt_at(&n.to_string(), 1)],
             ends: vec![End::of(answered(500))],
-            duration_ms: 7,
+            duration_ms: 7.0,
         };
         let outcomes: Vec<BatchOutcome> = (0..7).map(batch).collect();
         let settled = dispatcher.settle(&outcomes, 0);
@@ -232,13 +254,13 @@ mod tests {
                         rejected(Fault::Permanent),
                         rejected(Fault::Throttled),
                     ],
-                    duration_ms: 7,
+                    duration_ms: 7.0,
                 },
                 BatchOutcome {
                     endpoint_id: "f".to_owned(),
                     attempts: ["d", "e"].map(|id| attempt_at(id, 1)).to_vec(),
                     ends: vec![End::of(Outcome::NotReady { reason: "no key".to_owned() })],
-                    duration_ms: 7,
+                    duration_ms: 7.0,
                 },
             ],
             0,

@@ -20,7 +20,7 @@ const PREFIX: &str = "whsec_";
 const SHORTEST_SECRET: usize = 10;
 
 /// The text of an endpoint's `secret_key`. Its `Debug` shows nothing of it.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SecretKey(String);
 
 impl SecretKey {

@@ -62,6 +62,8 @@ pub struct ClaimOrder {
     wait_ms: Option<f64>,
     /// In how many milliseconds a rate lets the next delivery go that is due.
     pace_ms: Option<f64>,
+    /// With so many rows waiting, or fewer, it is worth asking again.
+    refill_at: u32,
 }
 
 /// An endpoint whose rate counts what everybody sends.
@@ -108,6 +110,7 @@ impl From<dispatch::ClaimOrder> for ClaimOrder {
             rows: order.rows,
             wait_ms: order.wait_ms.map(|ms| ms as f64),
             pace_ms: order.pace_ms.map(|ms| ms as f64),
+            refill_at: order.refill_at,
         }
     }
 }

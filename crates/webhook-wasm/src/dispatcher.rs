@@ -37,6 +37,10 @@ pub struct ClaimedRow {
     secret_key: Option<String>,
     #[tsify(type = "boolean | null")]
     is_active: Option<bool>,
+    /// What the claim has overwritten, as `giveBack` says it again; null or not there where there is nothing to restore.
+    #[serde(default)]
+    #[tsify(optional, type = "string | null")]
+    before: Option<String>,
 }
 
 /// Claimed rows.
@@ -63,10 +67,10 @@ pub struct AttemptRef {
 #[derive(Serialize, Tsify)]
 #[serde(rename_all = "camelCase")]
 pub struct Batch {
-    endpoint_id: String,
-    attempts: Vec<AttemptRef>,
-    carrier: Carrier,
-    timeout_ms: f64,
+    pub(crate) endpoint_id: String,
+    pub(crate) attempts: Vec<AttemptRef>,
+    pub(crate) carrier: Carrier,
+    pub(crate) timeout_ms: f64,
 }
 
 /// How a batch is sent.
@@ -151,14 +155,18 @@ pub struct Settled {
 /// An endpoint that waits for something of ours.
 #[derive(Serialize, Tsify)]
 pub struct NotReady {
-    endpoint: String,
-    error: String,
+    pub(crate) endpoint: String,
+    pub(crate) error: String,
 }
 
 /// Says what to claim, plans attempts and settles their outcomes. It remembers how its endpoints fare. Every `nowMs`
 /// is in milliseconds since 1970.
 #[wasm_bindgen]
-pub struct Dispatcher(pub(crate) dispatch::Dispatcher<RuntimeUrlParser>);
+pub struct Dispatcher {
+    pub(crate) core: dispatch::Dispatcher<RuntimeUrlParser>,
+    /// What has begun and was not handed over yet.
+    pub(crate) begun: Vec<dispatch::Begun>,
+}
 
 #[wasm_bindgen]
 impl Dispatcher {
@@ -171,7 +179,8 @@ impl Dispatcher {
         let (exporting, _) = Exporting::read(&variable, &RuntimeUrlParser, "");
         let sampler = exporting.map(|exporting| exporting.sampler).unwrap_or_default();
         let dispatcher = dispatch::Dispatcher::new(settings, RuntimeUrlParser);
-        Ok(Dispatcher(dispatcher.with_variables(variable).with_sampler(sampler)))
+        let core = dispatcher.with_variables(variable).with_sampler(sampler);
+        Ok(Dispatcher { core, begun: Vec::new() })
     }
 
     /// Takes in what the tables say of all endpoints that are owed something.
@@ -182,14 +191,14 @@ impl Dispatcher {
     ) -> Result<(), JsValue> {
         let facts = facts.to_rust().map_err(shape_error)?;
         let facts: Vec<dispatch::EndpointFacts> = facts.0.into_iter().map(Into::into).collect();
-        self.0.observe(&facts, whole(now_ms, "nowMs")?);
+        self.core.observe(&facts, whole(now_ms, "nowMs")?);
         Ok(())
     }
 
     /// The endpoints with a rate, whose recent attempts `heed` wants to know.
     #[wasm_bindgen(js_name = rateWindows)]
     pub fn rate_windows(&self) -> Result<Ts<RateWindows>, JsValue> {
-        let windows = self.0.rate_windows();
+        let windows = self.core.rate_windows();
         RateWindows(windows.into_iter().map(RateWindow::from).collect()).into_ts().map_err(shape_error)
     }
 
@@ -200,13 +209,13 @@ impl Dispatcher {
         recent: u32,
         #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
     ) -> Result<(), JsValue> {
-        self.0.heed(endpoint_id, recent, whole(now_ms, "nowMs")?);
+        self.core.heed(endpoint_id, recent, whole(now_ms, "nowMs")?);
         Ok(())
     }
 
     /// Lets the probe of an endpoint with an open breaker through now: somebody says that it works again.
     pub fn probe(&mut self, #[wasm_bindgen(js_name = endpointId)] endpoint_id: &str) {
-        self.0.probe(endpoint_id);
+        self.core.probe(endpoint_id);
     }
 
     /// What to claim next, with `free` slots left.
@@ -216,7 +225,7 @@ impl Dispatcher {
         free: u32,
         #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
     ) -> Result<Ts<ClaimOrder>, JsValue> {
-        let order = self.0.claim_order(free, whole(now_ms, "nowMs")?);
+        let order = self.core.claim_order(free, whole(now_ms, "nowMs")?);
         ClaimOrder::from(order).into_ts().map_err(shape_error)
     }
 
@@ -227,7 +236,7 @@ impl Dispatcher {
         #[wasm_bindgen(js_name = nowMs)] now_ms: f64,
     ) -> Result<Ts<Plan>, JsValue> {
         let rows: Vec<dispatch::ClaimedDelivery> = rows.to_rust().map_err(shape_error)?.into();
-        let plan = self.0.plan(&rows, whole(now_ms, "nowMs")?);
+        let plan = self.core.plan(&rows, whole(now_ms, "nowMs")?);
         Plan::from(plan).into_ts().map_err(shape_error)
     }
 
@@ -240,7 +249,7 @@ impl Dispatcher {
         let outcomes = outcomes.to_rust().map_err(shape_error)?;
         let outcomes: Vec<dispatch::BatchOutcome> =
             outcomes.0.into_iter().map(dispatch::BatchOutcome::try_from).collect::<Result<_, _>>()?;
-        let settled = self.0.settle(&outcomes, whole(now_ms, "nowMs")?);
+        let settled = self.core.settle(&outcomes, whole(now_ms, "nowMs")?);
         let not_ready = settled.not_ready.into_iter().map(|(endpoint, error)| NotReady { endpoint, error });
         let settled = Settled {
             updates: settled.updates.into_iter().map(RowUpdate::from).collect(),
@@ -254,14 +263,14 @@ impl Dispatcher {
     /// The attempts that failed since the last time, as far as there is room for them in a log.
     #[wasm_bindgen(js_name = takeFailed)]
     pub fn take_failed(&mut self) -> Result<Ts<FailedAttempts>, JsValue> {
-        let failed = self.0.take_failed();
+        let failed = self.core.take_failed();
         FailedAttempts(failed.into_iter().map(FailedAttempt::from).collect()).into_ts().map_err(shape_error)
     }
 
     /// What endpoints got since the last time: `most` of them by themselves, the rest as one.
     #[wasm_bindgen(js_name = takeServed)]
     pub fn take_served(&mut self, most: u32) -> Result<Ts<AllServed>, JsValue> {
-        let served = self.0.take_served(most as usize);
+        let served = self.core.take_served(most as usize);
         AllServed(served.into_iter().map(Served::from).collect()).into_ts().map_err(shape_error)
     }
 
@@ -275,7 +284,7 @@ impl Dispatcher {
     ) -> Result<Ts<Step>, JsValue> {
         let ends = ends.to_rust().map_err(shape_error)?.0;
         let ends = ends.map(|ends| ends.into_iter().map(dispatch::End::try_from).collect::<Result<_, _>>());
-        let step = self.0.next(batch, ends.transpose()?, whole(now_ms, "nowMs")?);
+        let step = self.core.next(batch, ends.transpose()?, whole(now_ms, "nowMs")?);
         Step::from(step).into_ts().map_err(shape_error)
     }
 
@@ -288,7 +297,7 @@ impl Dispatcher {
     ) -> Result<Ts<Task>, JsValue> {
         let given = given.to_rust().map_err(shape_error)?.0;
         let given = given.map(dispatch::Given::try_from).transpose()?;
-        Task::from(self.0.prepare(key, given, whole(now_ms, "nowMs")?)).into_ts().map_err(shape_error)
+        Task::from(self.core.prepare(key, given, whole(now_ms, "nowMs")?)).into_ts().map_err(shape_error)
     }
 }
 
@@ -314,6 +323,7 @@ impl From<ClaimedRow> for dispatch::ClaimedDelivery {
             created_at: row.created_at,
             endpoint_id: row.endpoint_id,
             endpoint,
+            before: row.before,
         }
     }
 }
@@ -382,7 +392,7 @@ impl TryFrom<BatchOutcome> for dispatch::BatchOutcome {
                 .map(dispatch::AttemptRef::try_from)
                 .collect::<Result<_, _>>()?,
             ends: batch.ends.into_iter().map(dispatch::End::try_from).collect::<Result<_, _>>()?,
-            duration_ms: batch.duration_ms as u64,
+            duration_ms: batch.duration_ms,
         })
     }
 }

@@ -94,13 +94,13 @@ impl Dispatcher {
     ) -> Result<Ts<Plan>, JsValue> {
         let rows: Vec<dispatch::ClaimedDelivery> = rows.to_rust().map_err(shape_error)?.into();
         let tamper = tamper.map(|name| payload::Tamper::parse(&name).ok_or_else(|| shape_error("tamper")));
-        let plan = self.0.plan_test(rows, tamper.transpose()?, whole(now_ms, "nowMs")?);
+        let plan = self.core.plan_test(rows, tamper.transpose()?, whole(now_ms, "nowMs")?);
         Plan::from(plan).into_ts().map_err(shape_error)
     }
 
     /// The first message of a batch that goes by steps, as long as it is under way.
     pub fn message(&self, batch: u32) -> Result<Option<Ts<ShownMessage>>, JsValue> {
-        let message = self.0.message(batch).map(|(body, attributes)| ShownMessage { body, attributes });
+        let message = self.core.message(batch).map(|(body, attributes)| ShownMessage { body, attributes });
         message.map(|message| message.into_ts().map_err(shape_error)).transpose()
     }
 }

@@ -16,6 +16,7 @@ pub mod events;
 pub mod health;
 pub mod http1;
 pub mod journal;
+pub mod lane;
 
 pub mod settings;
 pub mod signing;

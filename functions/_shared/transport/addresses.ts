@@ -8,10 +8,11 @@
 import type { AddressPolicy } from "../core.ts";
 
 /**
- * The addresses of a URL's host, all of them judged, IPv4 first. Rejects with the policy's `AddressError` where the
- * host must not be called, and with a plain `Error` where its name cannot be resolved now.
+ * The addresses of a URL's host, all of them judged, IPv4 first: at once where they are known. Throws or rejects with the
+ * policy's `AddressError` where the host must not be called, and rejects with a plain `Error` where its name cannot be
+ * resolved now.
  */
-export type AddressBook = (host: string) => Promise<string[]>;
+export type AddressBook = (host: string) => readonly string[] | Promise<readonly string[]>;
 
 /** Finds all addresses of a name. */
 export type Resolve = (name: string) => Promise<string[]>;
@@ -26,7 +27,7 @@ export interface AddressBookOptions {
 }
 
 interface Entry {
-  addresses: string[];
+  addresses: readonly string[];
   expiresAt: number;
 }
 
@@ -38,7 +39,17 @@ export function createAddressBook(
 ): AddressBook {
   // In the order in which they expire, as a Map keeps that of insertion.
   const known = new Map<string, Entry>();
-  const underWay = new Map<string, Promise<string[]>>();
+  const underWay = new Map<string, Promise<readonly string[]>>();
+
+  const keep = (name: string, entry: Entry) => {
+    known.delete(name);
+    known.set(name, entry);
+    for (const oldest of known.keys()) {
+      if (known.size <= MOST_ENTRIES) break;
+      known.delete(oldest);
+    }
+    return entry.addresses;
+  };
 
   const look = async (name: string) => {
     const addresses = await resolve(name).catch((error) => {
@@ -48,13 +59,7 @@ export function createAddressBook(
     });
     policy.judgeResolved(name, addresses);
     const sorted = [...addresses.filter(isIpv4), ...addresses.filter((address) => !isIpv4(address))];
-    known.delete(name);
-    known.set(name, { addresses: sorted, expiresAt: now() + ttlMs });
-    for (const oldest of known.keys()) {
-      if (known.size <= MOST_ENTRIES) break;
-      known.delete(oldest);
-    }
-    return sorted;
+    return keep(name, { addresses: Object.freeze(sorted), expiresAt: now() + ttlMs });
   };
 
   const lookOnce = (name: string) => {
@@ -63,15 +68,18 @@ export function createAddressBook(
     return looking;
   };
 
-  return async (host) => {
+  return (host) => {
+    const judged = known.get(host);
+    if (judged && now() < judged.expiresAt) return judged.addresses;
     const address = policy.judgeHost(host);
-    if (address !== undefined) return [address];
+    // What is an address by itself is judged once and for all.
+    if (address !== undefined) {
+      return keep(host, { addresses: Object.freeze([address]), expiresAt: Infinity });
+    }
     // As the policy reads it: the case and a dot at the end make no other name.
     const name = host.toLowerCase().replace(/\.$/, "");
     const entry = known.get(name);
-    const addresses = entry && now() < entry.expiresAt ? entry.addresses : await lookOnce(name);
-    // A copy: what a caller does to it is not to reach the others.
-    return [...addresses];
+    return entry && now() < entry.expiresAt ? entry.addresses : lookOnce(name);
   };
 }
 

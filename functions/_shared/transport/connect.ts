@@ -47,7 +47,7 @@ export function keyOf({ host, port, tls }: Peer, address: string): string {
 /** As `openFirst`, for HTTP. */
 export async function connect(
   peer: Peer,
-  addresses: string[],
+  addresses: readonly string[],
   deadline: Deadline,
   options: ConnectOptions,
 ): Promise<Connection> {
@@ -58,7 +58,7 @@ export async function connect(
 /** Connects to the first address that works; rejects with what each of them said. */
 export async function openFirst(
   peer: Peer,
-  addresses: string[],
+  addresses: readonly string[],
   deadline: Deadline,
   options: ConnectOptions,
 ): Promise<Opened> {
@@ -77,7 +77,7 @@ export async function openFirst(
 
 async function open(peer: Peer, address: string, deadline: Deadline, options: ConnectOptions) {
   const { connectTimeoutMs } = options;
-  const own = new Deadline(connectTimeoutMs, new Error(`no connection within ${connectTimeoutMs} ms`));
+  const own = new Deadline(connectTimeoutMs, `no connection within ${connectTimeoutMs} ms`);
   const givenUp = new AbortController();
   let opened: Deno.TcpConn | Deno.TlsConn | undefined;
   const opening = async () => {

@@ -9,7 +9,7 @@
  */
 
 import { type Answer, headerFields, type HttpRequest, type Outcome, readAnswer } from "../core.ts";
-import { connect, type ConnectOptions, keyOf, openSocket } from "./connect.ts";
+import { connect, type ConnectOptions, keyOf, openSocket, type Peer } from "./connect.ts";
 import type { Connection } from "./connection.ts";
 import { Deadline } from "./deadline.ts";
 import { Pool } from "./pool.ts";
@@ -29,8 +29,29 @@ export interface Exchange {
  */
 export type SendHttp = (request: HttpRequest, timeoutMs: number, withHeaders?: boolean) => Promise<Exchange>;
 
+/**
+ * Takes in all that has come of an answer; with `isOver` there will be no more. 0: more is to come; 1: that was it; 2: that
+ * was it, and the connection can carry another request. Throws where it is no answer.
+ */
+export type ReadAnswer = (received: Uint8Array, isOver: boolean) => number;
+
+/** What there is to send, and how much of the answer's body is wanted. */
+export interface Bytes {
+  bytes: Uint8Array;
+  mostAnswerBytes: number;
+}
+
+/** As `SendHttp`, with bytes: what comes in goes to `read`. Resolves to what went wrong, if something did. */
+export type SendBytes = (
+  peer: Peer,
+  request: Bytes,
+  timeoutMs: number,
+  read: ReadAnswer,
+) => Promise<Outcome | undefined>;
+
 export interface HttpTransport {
   send: SendHttp;
+  sendBytes: SendBytes;
   /** Closes the connections that wait for another request. Those after it are made anew. */
   close: () => void;
 }
@@ -40,7 +61,7 @@ export interface HttpTransportOptions extends Partial<ConnectOptions> {
    * The IP addresses of a host that may be called, in the order of trying; IPv6 hosts are in brackets, addresses are
    * not. Asked for each request. An error whose name is `AddressError` says that there is none.
    */
-  addresses: (host: string) => Promise<string[]>;
+  addresses: (host: string) => readonly string[] | Promise<readonly string[]>;
 }
 
 const encoder = new TextEncoder();
@@ -55,19 +76,19 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
   };
   const pool = new Pool();
 
-  const exchange = async (request: HttpRequest, deadline: Deadline, withHead: boolean): Promise<Answer> => {
-    const addresses = await deadline.within(options.addresses(request.host));
-    const keys = addresses.map((address) => keyOf(request, address));
-    const bytes = encoder.encode(request.head + request.body);
+  const exchange = async (peer: Peer, request: Bytes, deadline: Deadline, read: ReadAnswer) => {
+    const known = options.addresses(peer.host);
+    const addresses = known instanceof Promise ? await deadline.within(known) : known;
+    const keys = addresses.map((address) => keyOf(peer, address));
     for (let reused = pool.take(keys);; reused = pool.take(keys)) {
-      const connection = reused ?? await connect(request, addresses, deadline, connectOptions);
+      const connection = reused ?? await connect(peer, addresses, deadline, connectOptions);
       deadline.onOver = () => connection.close();
-      const sending = connection.send(bytes, request.mostAnswerBytes);
+      const sending = connection.send(request.bytes, request.mostAnswerBytes);
       try {
-        const answer = await receive(connection, request.mostAnswerBytes, withHead);
-        if (answer.reusable && connection.isSent && !deadline.isOver) pool.put(connection);
+        const isReusable = await receive(connection, read);
+        if (isReusable && connection.isSent && !deadline.isOver) pool.put(connection);
         else connection.close();
-        return answer;
+        return;
       } catch (error) {
         connection.close();
         if (!reused || deadline.isOver) throw error;
@@ -78,33 +99,45 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
     }
   };
 
-  const send: SendHttp = async (request, timeoutMs, withHeaders = false) => {
-    const start = performance.now();
-    const deadline = new Deadline(timeoutMs, new Error("timed out"));
-    let outcome: Outcome;
-    let headers = {};
+  const sendBytes: SendBytes = async (peer, request, timeoutMs, read) => {
+    const deadline = new Deadline(timeoutMs, "timed out");
     try {
-      const { status, location, retryAfter, body, head } = await exchange(request, deadline, withHeaders);
-      outcome = { answered: { status, location, retryAfter, body } };
-      if (head !== null) headers = joined(headerFields(head));
+      await exchange(peer, request, deadline, read);
     } catch (error) {
-      outcome = deadline.isOver ? { timedOut: { afterMs: timeoutMs } } : failure(request, error as Error);
+      return deadline.isOver ? { timedOut: { afterMs: timeoutMs } } : failure(peer, error as Error);
+    } finally {
+      deadline.clear();
     }
-    deadline.clear();
-    return { outcome, headers, durationMs: Math.round(performance.now() - start) };
   };
 
-  return { send, close: () => pool.close() };
+  const send: SendHttp = async (request, timeoutMs, withHeaders = false) => {
+    const start = performance.now();
+    const { mostAnswerBytes } = request;
+    let answer: Answer | undefined;
+    const read = (received: Uint8Array, isOver: boolean) => {
+      answer = readAnswer(received, isOver, mostAnswerBytes, withHeaders);
+      if (!answer) return 0;
+      return answer.reusable ? 2 : 1;
+    };
+    const bytes = encoder.encode(request.head + request.body);
+    const failed = await sendBytes(request, { bytes, mostAnswerBytes }, timeoutMs, read);
+    const durationMs = Math.round(performance.now() - start);
+    if (failed || !answer) return { outcome: failed ?? noAnswer(request), headers: {}, durationMs };
+    const { status, location, retryAfter, body, head } = answer;
+    const headers = head === null ? {} : joined(headerFields(head));
+    return { outcome: { answered: { status, location, retryAfter, body } }, headers, durationMs };
+  };
+
+  return { send, sendBytes, close: () => pool.close() };
 }
 
 /** Reads while the request is still being written: a receiver may answer early, and close. */
-async function receive(connection: Connection, mostBodyBytes: number, withHead: boolean): Promise<Answer> {
+async function receive(connection: Connection, read: ReadAnswer): Promise<boolean> {
   while (true) {
     const isOpen = await connection.receive();
     try {
-      const isOver = !isOpen || connection.isFull;
-      const answer = readAnswer(connection.received, isOver, mostBodyBytes, withHead);
-      if (answer) return answer;
+      const progress = read(connection.received, !isOpen || connection.isFull);
+      if (progress > 0) return progress === 2;
     } catch (error) {
       throw connection.broken ?? error;
     }
@@ -112,9 +145,13 @@ async function receive(connection: Connection, mostBodyBytes: number, withHead: 
 }
 
 /** Its reason names the receiver only: path and query may hold tokens. */
-function failure({ host, port }: HttpRequest, error: Error): Outcome {
+function failure({ host, port }: Peer, error: Error): Outcome {
   if (error.name === "AddressError") return { addressRefused: { reason: error.message } };
   return { connectionFailed: { reason: `${host}:${port}: ${error.message}` } };
+}
+
+function noAnswer(peer: Peer): Outcome {
+  return failure(peer, new Error("closed the connection before it answered"));
 }
 
 /** Repeated headers make one value. */

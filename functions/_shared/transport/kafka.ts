@@ -133,11 +133,11 @@ class Cluster {
     const { addresses, connectTimeoutMs, now } = this.#options;
     const socket = new Socket();
     this.#sockets.set(connection, socket);
-    const deadline = new Deadline(connectTimeoutMs, new Error(`no connection within ${connectTimeoutMs} ms`));
+    const deadline = new Deadline(connectTimeoutMs, `no connection within ${connectTimeoutMs} ms`);
     const name = host.includes(":") ? `[${host}]` : host;
     let reason = "closed by the broker";
     try {
-      const judged = await deadline.within(addresses(name));
+      const judged = await deadline.within(Promise.resolve(addresses(name)));
       const peer = { host: name, port, tls: this.#tls };
       const { conn } = await openFirst(peer, judged, deadline, this.#connectOptions);
       deadline.clear();

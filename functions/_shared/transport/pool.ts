@@ -13,42 +13,61 @@ const MOST_IDLE = 100;
 const MOST_IDLE_MS = 1_500;
 
 export class Pool {
-  /** Those that have waited longest come first. */
-  readonly #idle: Connection[] = [];
+  /** Those that have waited longest come first, here and below. */
+  readonly #idle = new Set<Connection>();
+  readonly #byKey = new Map<string, Connection[]>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** The one with one of these keys that was used last. */
-  take(keys: string[]): Connection | undefined {
-    const at = this.#idle.findLastIndex(({ key }) => keys.includes(key));
-    const connection = at < 0 ? undefined : this.#idle.splice(at, 1)[0];
-    connection?.wake();
-    return connection;
+  /** One with one of these keys: of those with the first of them that has any, the one that was used last. */
+  take(keys: readonly string[]): Connection | undefined {
+    for (const key of keys) {
+      const connection = this.#byKey.get(key)?.at(-1);
+      if (!connection) continue;
+      this.#remove(connection);
+      connection.wake();
+      return connection;
+    }
   }
 
   put(connection: Connection): void {
-    connection.rest(() => this.#drop(connection));
-    this.#idle.push(connection);
-    if (this.#idle.length > MOST_IDLE) this.#idle.shift()?.close();
+    connection.rest(() => this.#remove(connection));
+    this.#idle.add(connection);
+    const same = this.#byKey.get(connection.key);
+    if (same) same.push(connection);
+    else this.#byKey.set(connection.key, [connection]);
+    if (this.#idle.size > MOST_IDLE) this.#closeOldest();
     this.#timer ??= this.#sweepLater();
   }
 
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    for (const connection of this.#idle.splice(0)) connection.close();
+    while (this.#idle.size > 0) this.#closeOldest();
   }
 
-  #drop(connection: Connection): void {
-    const at = this.#idle.indexOf(connection);
-    if (at >= 0) this.#idle.splice(at, 1);
+  #closeOldest(): void {
+    for (const oldest of this.#idle) {
+      this.#remove(oldest);
+      return oldest.close();
+    }
+  }
+
+  #remove(connection: Connection): void {
+    if (!this.#idle.delete(connection)) return;
+    const same = this.#byKey.get(connection.key) ?? [];
+    // The last one most often.
+    same.splice(same.lastIndexOf(connection), 1);
+    if (same.length === 0) this.#byKey.delete(connection.key);
   }
 
   #sweepLater(): ReturnType<typeof setTimeout> {
     const timer = setTimeout(() => {
-      const oldest = performance.now() - MOST_IDLE_MS;
-      const kept = this.#idle.findIndex((connection) => connection.idleSince > oldest);
-      for (const connection of this.#idle.splice(0, kept < 0 ? this.#idle.length : kept)) connection.close();
-      this.#timer = this.#idle.length > 0 ? this.#sweepLater() : undefined;
+      const latest = performance.now() - MOST_IDLE_MS;
+      for (const { idleSince } of this.#idle) {
+        if (idleSince > latest) break;
+        this.#closeOldest();
+      }
+      this.#timer = this.#idle.size > 0 ? this.#sweepLater() : undefined;
     }, MOST_IDLE_MS);
     Deno.unrefTimer(timer);
     return timer;
