@@ -22,17 +22,25 @@ export class Nearest {
   }
 
   /**
-   * The ids to choose `limit` from; null where the whole queue is to be looked at: an endpoint may get something and
-   * none of its is known, or it is to be probed, which depends on all that it is owed.
+   * The ids to choose `limit` from; null where the whole queue is to be looked at: too few are known, an endpoint may get
+   * something and none of its is known, or it is to be probed, which depends on all that it is owed.
    */
   among(limit: number, allowances: readonly Allowance[]): string[] | null {
-    const offered: string[] = [];
+    const lists: { ids: string[]; most: number }[] = [];
     for (const { id, most, quiet_ms } of allowances) {
       const ids = this.#ids.get(id);
       if (quiet_ms !== null || ids === undefined || ids.length === 0) return null;
-      offered.push(...ids.slice(0, Math.min(most, limit) + SPARE));
+      lists.push({ ids, most: Math.min(most, limit) });
     }
-    return offered;
+    const allowed = lists.reduce((sum, { most }) => sum + most, 0);
+    const wanted = Math.min(limit, allowed);
+    const known = (each: number) =>
+      lists.reduce((sum, { ids, most }) => sum + Math.min(ids.length, most, each), 0);
+    if (known(limit) < wanted) return null;
+    // As many of each as suffice together.
+    let each = Math.ceil(wanted / lists.length);
+    while (known(each) < wanted) each *= 2;
+    return lists.flatMap(({ ids, most }) => ids.slice(0, Math.min(most, each) + SPARE));
   }
 
   /** What was taken is not offered again. */
