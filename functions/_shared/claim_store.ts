@@ -6,7 +6,7 @@
 
 import type postgres from "postgres";
 import type { Allowance, ClaimedRow } from "./core.ts";
-import { type DueIds, Nearest } from "./nearest.ts";
+import { type DueIds, Nearest, SPARE } from "./nearest.ts";
 import { claimedColumns, dueSince, type StoreSettings } from "./store_rules.ts";
 
 export interface Claims {
@@ -15,15 +15,20 @@ export interface Claims {
    * the attempt and starts the lease, in one statement.
    */
   take: (limit: number, allowances: readonly Allowance[]) => Promise<ClaimedRow[]>;
-  /** The next claim looks at the whole queue: there may be something new. */
+  /** The next claim looks at the whole queue, if the last look was some time ago: there may be something new. */
   lookAgain: () => void;
 }
 
 /** A claimed row; after a look at all that is pending one of them has the ids of what comes next. */
 type Taken = ClaimedRow & { nearest: DueIds | null };
 
-/** How many due rows a look at the whole queue puts first, as many of each endpoint as of any other. */
-const CLAIM_WINDOW = 4_000;
+/**
+ * How many due rows a look at the whole queue puts first, as many of each endpoint as of any other. It costs as much as there
+ * is in the queue, so that it should last for long.
+ */
+const CLAIM_WINDOW = 20_000;
+/** What is new comes behind what is known; but an older one may have become due again. In milliseconds. */
+const LOOK_LASTS_MS = 2_000;
 /** How much payload one claim takes, in bytes as they are stored, which may be compressed. */
 const MOST_CLAIMED_BYTES = 8 * 1_048_576;
 
@@ -32,8 +37,16 @@ export function createClaims(sql: postgres.Sql, settings: StoreSettings): Claims
   const columns = claimedColumns(sql, settings);
   const nearest = new Nearest();
 
+  const tried = sql`
+    tried as materialized (
+      -- A probe goes only where none was sent meanwhile.
+      select p.webhook_config_id as id from pending p join allowed a on a.id = p.webhook_config_id
+      where p.attempts > 0 and p.last_attempt_at > now() - interval '1 ms' * a.quiet_ms
+    ),`;
+
   /** `among`: ids to choose from; null for all that is pending, and then what it has put first comes, too. */
   const take = async (limit: number, allowances: readonly Allowance[], among: string[] | null) => {
+    const isProbing = allowances.some(({ quiet_ms }) => quiet_ms !== null);
     const taken = await sql<Taken[]>`
       with allowed as materialized (
         select a.* from jsonb_to_recordset(${JSON.stringify(allowances)}::text::jsonb)
@@ -45,15 +58,11 @@ export function createClaims(sql: postgres.Sql, settings: StoreSettings): Claims
         where d.status = 'pending' ${
       among ? sql`and d.id = any (${`{${among.join(",")}}`}::text::uuid[])` : sql``
     }
-      ), tried as materialized (
-        -- A probe goes only where none was sent meanwhile.
-        select p.webhook_config_id as id from pending p join allowed a on a.id = p.webhook_config_id
-        where p.attempts > 0 and p.last_attempt_at > now() - interval '1 ms' * a.quiet_ms
-      ), ranked as (
+      ), ${isProbing ? tried : sql``} ranked as (
         select p.id, p.webhook_config_id, p.created_at, p.bytes, a.most, a.batch, a.under_way, a.quiet_ms is not null as is_probe,
           row_number() over (partition by p.webhook_config_id order by p.created_at, p.id) as place
         from pending p join allowed a on a.id = p.webhook_config_id
-        where p.due_at <= now() and a.id not in (select t.id from tried t)
+        where p.due_at <= now() ${isProbing ? sql`and a.id not in (select t.id from tried t)` : sql``}
       ), nearest as (
         -- Those that travel in one request count as one.
         select r.*, (r.place + r.batch - 1) / r.batch as request from ranked r
@@ -64,7 +73,7 @@ export function createClaims(sql: postgres.Sql, settings: StoreSettings): Claims
             as bytes_before
         from nearest r
         -- Two dispatchers that want to probe want the same row, and one of them gets it.
-        where r.place <= r.most or not r.is_probe
+        where r.place <= r.most + case when r.is_probe then 0 else ${SPARE} end
       ), locked as materialized (
         select d.id, d.webhook_config_id, f.most, f.place,
           -- What is lost by the claim, for a row that goes back unsent. A new one has nothing to lose.
@@ -95,8 +104,8 @@ export function createClaims(sql: postgres.Sql, settings: StoreSettings): Claims
       )
       select ${columns}, c.before, e.is_active,
         case when ${among === null} and row_number() over (order by c.created_at) = 1 then (
-          select jsonb_object_agg(o.endpoint, o.ids) from (
-            select n.webhook_config_id as endpoint, jsonb_agg(n.id order by n.place) as ids
+          select json_object_agg(o.endpoint, o.ids) from (
+            select n.webhook_config_id as endpoint, string_agg(n.id::text, ',' order by n.place) as ids
             from nearest n where n.id not in (select t.id from taken t) group by 1
           ) o) end as nearest
       from c left join public.webhook_configurations e on e.id = c.webhook_config_id
@@ -104,19 +113,30 @@ export function createClaims(sql: postgres.Sql, settings: StoreSettings): Claims
     return { rows: taken as ClaimedRow[], ids: taken.find((row) => row.nearest !== null)?.nearest ?? null };
   };
 
+  let lookedAt = -Infinity;
+
+  const look = async (limit: number, allowances: readonly Allowance[]) => {
+    lookedAt = performance.now();
+    const { rows, ids } = await take(limit, allowances, null);
+    nearest.replace(ids);
+    return rows;
+  };
+
   return {
     take: async (limit, allowances) => {
       const among = nearest.among(limit, allowances);
-      if (among) {
-        const { rows } = await take(limit, allowances, among);
-        nearest.remove(rows);
-        if (rows.length > 0) return rows;
-      }
-      const { rows, ids } = await take(limit, allowances, null);
-      nearest.replace(ids);
+      if (!among) return await look(limit, allowances);
+      const { rows } = await take(limit, allowances, among);
+      if (rows.length === 0) return await look(limit, allowances);
+      nearest.remove(rows);
+      // Somebody else is taking them.
+      const allowed = allowances.reduce((sum, { most }) => sum + most, 0);
+      if (rows.length < Math.min(limit, allowed)) nearest.replace(null);
       return rows;
     },
-    lookAgain: () => nearest.replace(null),
+    lookAgain: () => {
+      if (performance.now() - lookedAt > LOOK_LASTS_MS) nearest.replace(null);
+    },
   };
 }
 

@@ -8,17 +8,17 @@
 
 import type { Allowance, ClaimedRow } from "./core.ts";
 
-/** Ids of due deliveries by endpoint, those first that are to be taken first. */
-export type DueIds = Record<string, string[]>;
+/** Ids of due deliveries by endpoint, with commas between any two, those first that are to be taken first. */
+export type DueIds = Record<string, string>;
 
 /** How many more than may be taken are offered of each endpoint: others may be taking the first ones just now. */
-const SPARE = 10;
+export const SPARE = 10;
 
 export class Nearest {
   #ids = new Map<string, string[]>();
 
   replace(ids: DueIds | null): void {
-    this.#ids = new Map(Object.entries(ids ?? {}));
+    this.#ids = new Map(Object.entries(ids ?? {}).map(([endpoint, list]) => [endpoint, list.split(",")]));
   }
 
   /**
