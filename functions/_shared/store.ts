@@ -21,7 +21,7 @@ import {
   type Settings,
 } from "./core.ts";
 import { endpointFigures, healthFacts } from "./health_store.ts";
-import { claimedColumns, dueSince, failing, iso, msSince, pausedUntil, TEST_MARK } from "./store_rules.ts";
+import { boundedText, claimedColumns, dueSince, failing, iso, msSince, pausedUntil, TEST_MARK } from "./store_rules.ts";
 import { testStatements } from "./store_tests.ts";
 
 export interface Remaining {
@@ -80,14 +80,15 @@ const DATETIME_FIELD_OVERFLOW = "22008";
 export function createStore(sql: Sql, settings: Settings) {
   const due = dueSince(sql, settings);
 
-  const columns = claimedColumns(sql, settings);
+  const columns = claimedColumns(sql, boundedText(sql, sql`c.text`, settings));
 
   const claims = createClaims(sql, settings);
 
-  const written = async (updates: string) =>
-    await sql<Pick<RowUpdate, "id" | "status">[]>`
-      with u as materialized (
-        select * from jsonb_to_recordset(${updates}::text::jsonb) as u(
+  /** `recorded`: the rows that were, or had been, written by these updates, the JSON of an array. */
+  const written = (updates: string) =>
+    sql`
+      u as materialized (
+        select * from json_to_recordset(${updates}::text::json) as u(
           id uuid, attempt integer, status text, response_status integer, response_body text,
           error_message text)
       ), written as (
@@ -98,18 +99,19 @@ export function createStore(sql: Sql, settings: Settings) {
           -- By the primary key, whatever the statistics say of how many are pending just now.
           and d.id = any (array(select v.id from u v))
         returning d.id, d.status
-      )
-      select w.id, w.status from written w
-      union all
-      select u.id, u.status from u
-      cross join lateral (
-        select d.attempts, d.status, d.error_message, d.response_status
-        from public.webhook_deliveries d where d.id = u.id offset 0
-      ) d
-      where u.id not in (select w.id from written w)
-        and d.attempts = u.attempt and d.status = u.status and d.status <> 'pending'
-        and d.error_message is not distinct from u.error_message
-        and d.response_status is not distinct from u.response_status`;
+      ), recorded as (
+        select w.id, w.status from written w
+        union all
+        select u.id, u.status from u
+        cross join lateral (
+          select d.attempts, d.status, d.error_message, d.response_status
+          from public.webhook_deliveries d where d.id = u.id offset 0
+        ) d
+        where u.id not in (select w.id from written w)
+          and d.attempts = u.attempt and d.status = u.status and d.status <> 'pending'
+          and d.error_message is not distinct from u.error_message
+          and d.response_status is not distinct from u.response_status
+      )`;
 
   return {
     ...testStatements(sql, columns),
@@ -164,13 +166,17 @@ export function createStore(sql: Sql, settings: Settings) {
      * write whose answer was lost may be repeated: what it has written already is returned, too.
      */
     async record(updates: readonly RowUpdate[]): Promise<string[]> {
-      return (await written(JSON.stringify(updates))).map(({ id }) => id);
+      const rows = await sql<{ id: string }[]>`
+        with ${written(JSON.stringify(updates))} select id from recorded`;
+      return rows.map(({ id }) => id);
     },
 
     /** As `record`, with the updates as the JSON of an array; counts them by their status. */
     async write(updates: string): Promise<Written> {
       const counts = { pending: 0, delivered: 0, failed: 0 };
-      for (const { status } of await written(updates)) counts[status]++;
+      const rows = await sql<{ status: RowUpdate["status"]; count: number }[]>`
+        with ${written(updates)} select status, count(*)::integer as count from recorded group by status`;
+      for (const { status, count } of rows) counts[status] = count;
       return counts;
     },
 
