@@ -79,9 +79,9 @@ interface Request {
 export function createBatchCarry({ dispatcher, send, now }: CarryOptions): Carry {
   return (free, onEnd) => {
     const { batches } = dispatcher.beginBatches(free, now());
-    for (const batch of batches) {
+    for (const { number, batch } of batches) {
       const carried = send(batch).then(({ ends, durationMs }) =>
-        dispatcher.end(batch.number, ends, durationMs, now())
+        dispatcher.end(number, ends, durationMs, now())
       );
       carried.then(() => onEnd(), onEnd);
     }

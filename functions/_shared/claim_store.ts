@@ -124,7 +124,9 @@ export function createClaims(sql: postgres.Sql, settings: StoreSettings): Claims
 function tried(sql: postgres.Sql, probed: readonly Allowance[]): postgres.PendingQuery<postgres.Row[]> {
   return sql`
     allowed as materialized (
-      select a.* from jsonb_to_recordset(${JSON.stringify(probed)}::text::jsonb) as a(id uuid, quiet_ms float8)
+      select a.* from jsonb_to_recordset(${
+    JSON.stringify(probed)
+  }::text::jsonb) as a(id uuid, quiet_ms float8)
     ), tried as materialized (
       select p.webhook_config_id as id
       from public.webhook_deliveries p join allowed a on a.id = p.webhook_config_id

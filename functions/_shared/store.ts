@@ -21,7 +21,16 @@ import {
   type Settings,
 } from "./core.ts";
 import { endpointFigures, healthFacts } from "./health_store.ts";
-import { boundedText, claimedColumns, dueSince, failing, iso, msSince, pausedUntil, TEST_MARK } from "./store_rules.ts";
+import {
+  boundedText,
+  claimedColumns,
+  dueSince,
+  failing,
+  iso,
+  msSince,
+  pausedUntil,
+  TEST_MARK,
+} from "./store_rules.ts";
 import { testStatements } from "./store_tests.ts";
 
 export interface Remaining {

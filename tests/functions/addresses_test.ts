@@ -25,7 +25,7 @@ function bookOf(
   };
   const { allowed = "", ...rest } = options;
   const book = createAddressBook({ policy: new AddressPolicy(allowed), resolve, ...rest });
-  return { book, asked };
+  return { book: async (host: string) => await book(host), asked };
 }
 
 const code = (code: string) => ({ name: "AddressError", code });
@@ -85,7 +85,8 @@ Deno.test("what a self-hoster allows is called", async () => {
 
 Deno.test("a name is the same in either case and with a dot at its end, and answers are not shared as objects", async () => {
   const { book, asked } = bookOf([[PUBLIC]]);
-  (await book("A.example")).push("127.0.0.1");
+  const addresses = await book("A.example");
+  assert.throws(() => (addresses as string[]).push("127.0.0.1"), TypeError);
   assert.deepEqual(await book("a.EXAMPLE."), [PUBLIC]);
   assert.deepEqual(asked, ["a.example"]);
 });

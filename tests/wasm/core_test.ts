@@ -179,6 +179,7 @@ Deno.test("what the tables say of endpoints becomes an order to claim", () => {
     rows: 100,
     waitMs: 299_000,
     paceMs: null,
+    refillAt: 0,
   });
   dispatcher.heed("e", 10, 1_000_000);
   assert.equal(dispatcher.claimOrder(100, 1_000_000).paceMs, 100);

@@ -17,8 +17,6 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 pub struct BegunBatch {
     number: u32,
-    #[serde(flatten)]
-    #[tsify(type = "Batch")]
     batch: Batch,
 }
 
