@@ -141,7 +141,8 @@ const TLS_REASONS: [RegExp, string][] = [
   [/InvalidContentType/, "it speaks no TLS on this port"],
 ];
 
-function tlsReason({ message }: Error): string {
+/** Says what a TLS error means. */
+export function tlsReason({ message }: Error): string {
   const [, meaning] = TLS_REASONS.find(([said]) => said.test(message)) ?? [];
   return meaning ? `TLS: ${meaning} (${message})` : `TLS: ${message}`;
 }
