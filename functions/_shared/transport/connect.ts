@@ -138,6 +138,7 @@ const TLS_REASONS: [RegExp, string][] = [
   [/NotValidForName|not valid for name/, "its certificate is for another name"],
   [/NotValidYet|not valid yet/, "its certificate is not valid yet"],
   [/Expired|expired/, "its certificate has expired"],
+  [/NoApplicationProtocol/, "it speaks no HTTP/1.1 here; WEBHOOK_TRANSPORT=fetch speaks HTTP/2"],
   [/InvalidContentType/, "it speaks no TLS on this port"],
 ];
 
