@@ -26,9 +26,9 @@ export interface WebServer {
 
 const FOLDER = new URL("./servers/", import.meta.url).pathname;
 
-const hyper = Deno.env.get("TEST_HYPER");
+const hyper = Deno.env.get("TEST_HYPER") || undefined;
 const python = Deno.env.get("TEST_PYTHON") || "python3";
-const nginx = Deno.env.get("TEST_NGINX");
+const nginx = Deno.env.get("TEST_NGINX") || undefined;
 
 export const SERVERS: WebServer[] = [
   {
