@@ -16,7 +16,7 @@ import {
   type Settings,
 } from "./core.ts";
 import { healthFacts } from "./health_store.ts";
-import { claimedColumns, dueSince, iso, msSince, TEST_MARK } from "./store_rules.ts";
+import { boundedText, claimedColumns, dueSince, iso, msSince, TEST_MARK } from "./store_rules.ts";
 
 type Sql = postgres.ISql;
 
@@ -72,7 +72,7 @@ export async function claimAlerts(sql: Sql, settings: Settings, limit: number): 
     ), c as materialized (
       select t.*, t.payload::text as text from taken t
     )
-    select ${claimedColumns(sql, settings)}, e.is_active
+    select ${claimedColumns(sql, boundedText(sql, sql`c.text`, settings))}, e.is_active
     from c left join public.webhook_configurations e on e.id = c.webhook_config_id
     order by c.created_at`;
 }

@@ -58,7 +58,7 @@ const MOST_ASKING = 1 / 10;
 /** How long to try again to claim: a connection may have been cut while nobody used it. In milliseconds. */
 const CLAIM_PATIENCE_MS = 3_000;
 /** So many results are written at once; fewer where they have waited so long, in milliseconds, or nothing else comes. */
-const WRITTEN_AT_ONCE = 250;
+const WRITTEN_AT_ONCE = 500;
 const LONGEST_UNWRITTEN_MS = 100;
 /** How often to look for claimed rows that are not to wait any longer, in milliseconds. */
 const GIVE_BACK_MS = 200;

@@ -1,46 +1,90 @@
 /**
- * The due deliveries that a look at the whole queue has put first, so that the next claims need not look at all of it.
+ * The due deliveries that a look at the whole queue has put first, so that the claims after it need not look at all of it.
  *
- * It is a hint: each claim judges anew what it takes. Where it does not suffice, the whole queue is looked at.
+ * It is a hint: each claim judges anew what it takes.
  *
  * @module
  */
 
-import type { Allowance, ClaimedRow } from "./core.ts";
+import type { Allowance } from "./core.ts";
 
-/** Ids of due deliveries by endpoint, those first that are to be taken first. */
-export type DueIds = Record<string, string[]>;
+/** What is known of an endpoint's due deliveries, those first that are to be taken first. */
+export interface Known {
+  endpoint_id: string;
+  /** Each with a colon and its payload's bytes, as they are stored; commas between any two. */
+  ids: string;
+}
 
-/** How many more than may be taken are offered of each endpoint: others may be taking the first ones just now. */
-const SPARE = 10;
+/** What a claim may choose from. */
+export interface Offer {
+  ids: string[];
+  /** There are no more of it: the whole queue is to be looked at if this does not suffice. */
+  isAll: boolean;
+}
 
 export class Nearest {
-  #ids = new Map<string, string[]>();
+  #queues = new Map<string, Queue>();
 
-  replace(ids: DueIds | null): void {
-    this.#ids = new Map(Object.entries(ids ?? {}));
+  replace(known: readonly Known[]): void {
+    this.#queues = new Map(known.map(({ endpoint_id, ids }) => [endpoint_id, new Queue(ids.split(","))]));
+  }
+
+  /** Whether something is known of all of these. */
+  knows(allowances: readonly Allowance[]): boolean {
+    return allowances.every(({ id }) => (this.#queues.get(id)?.length ?? 0) > 0);
   }
 
   /**
-   * The ids to choose `limit` from; null where the whole queue is to be looked at: an endpoint may get something and
-   * none of its is known, or it is to be probed, which depends on all that it is owed.
+   * Takes out what comes next, `limit` at most, and `mostBytes` unless it is only one: an endpoint with fewer requests under
+   * way comes first.
    */
-  among(limit: number, allowances: readonly Allowance[]): string[] | null {
-    const offered: string[] = [];
-    for (const { id, most, quiet_ms } of allowances) {
-      const ids = this.#ids.get(id);
-      if (quiet_ms !== null || ids === undefined || ids.length === 0) return null;
-      offered.push(...ids.slice(0, Math.min(most, limit) + SPARE));
+  take(limit: number, allowances: readonly Allowance[], mostBytes: number): string[] {
+    const turns = allowances.flatMap(({ id, most, batch, under_way }) => {
+      const queue = this.#queues.get(id);
+      return queue ? [{ queue, left: Math.min(most, queue.length), batch, level: under_way }] : [];
+    });
+    const taken: string[] = [];
+    let bytes = 0;
+    for (let level = least(turns); level < Infinity; level = least(turns)) {
+      for (const turn of turns) {
+        if (turn.left === 0 || turn.level > level) continue;
+        turn.level++;
+        for (let n = Math.min(turn.batch, turn.left); n > 0; n--) {
+          const next = turn.queue.next();
+          if (taken.length >= limit || taken.length > 0 && bytes + next.bytes > mostBytes) return taken;
+          bytes += next.bytes;
+          taken.push(next.id);
+          turn.queue.drop();
+          turn.left--;
+        }
+      }
     }
-    return offered;
+    return taken;
+  }
+}
+
+function least(turns: { left: number; level: number }[]): number {
+  return turns.reduce((least, { left, level }) => left > 0 && level < least ? level : least, Infinity);
+}
+
+class Queue {
+  readonly #entries: string[];
+  #at = 0;
+
+  constructor(entries: string[]) {
+    this.#entries = entries;
   }
 
-  /** What was taken is not offered again. */
-  remove(rows: readonly Pick<ClaimedRow, "id" | "endpoint_id">[]): void {
-    const taken = new Set(rows.map(({ id }) => id));
-    for (const endpoint of new Set(rows.map(({ endpoint_id }) => endpoint_id))) {
-      const left = this.#ids.get(endpoint)?.filter((id) => !taken.has(id));
-      if (left) this.#ids.set(endpoint, left);
-    }
+  get length(): number {
+    return this.#entries.length - this.#at;
+  }
+
+  next(): { id: string; bytes: number } {
+    const [id = "", bytes] = (this.#entries[this.#at] ?? "").split(":");
+    return { id, bytes: Number(bytes) };
+  }
+
+  drop(): void {
+    this.#at++;
   }
 }

@@ -7,9 +7,9 @@
 
 import postgres from "postgres";
 import { claimAlerts, raiseAlerts, type Raised } from "./alert_store.ts";
+import { createClaims } from "./claim_store.ts";
 import {
   type AlertScope,
-  type Allowance,
   type ClaimedRow,
   type EndpointFacts,
   type EndpointFigures,
@@ -21,8 +21,7 @@ import {
   type Settings,
 } from "./core.ts";
 import { endpointFigures, healthFacts } from "./health_store.ts";
-import { type DueIds, Nearest } from "./nearest.ts";
-import { claimedColumns, dueSince, failing, iso, msSince, pausedUntil, TEST_MARK } from "./store_rules.ts";
+import { boundedText, claimedColumns, dueSince, failing, iso, msSince, pausedUntil, TEST_MARK } from "./store_rules.ts";
 import { testStatements } from "./store_tests.ts";
 
 export interface Remaining {
@@ -63,9 +62,6 @@ export type Store = ReturnType<typeof createStore>;
 
 type Sql = postgres.Sql;
 
-/** A claimed row; after a look at all that is pending one of them has the ids of what comes next. */
-type Taken = ClaimedRow & { nearest: DueIds | null };
-
 /** Opens no connection until the first query. */
 export function connect(databaseUrl: string): Sql {
   return postgres(databaseUrl, {
@@ -81,100 +77,18 @@ export function connect(databaseUrl: string): Sql {
 
 const DATETIME_FIELD_OVERFLOW = "22008";
 
-/** What a claim overwrites in a row `d`. */
-const BEFORE = (sql: Sql) =>
-  sql`jsonb_build_object('last_attempt_at', d.last_attempt_at, 'response_status', d.response_status,
-    'response_body', d.response_body, 'error_message', d.error_message)::text`;
-
-/** How many due rows a claim chooses from, as many of each endpoint as of any other. */
-const CLAIM_WINDOW = 2_000;
-/** How much payload one claim takes, in bytes as they are stored, which may be compressed. */
-const MOST_CLAIMED_BYTES = 8 * 1_048_576;
-
 export function createStore(sql: Sql, settings: Settings) {
   const due = dueSince(sql, settings);
 
-  const columns = claimedColumns(sql, settings);
+  const columns = claimedColumns(sql, boundedText(sql, sql`c.text`, settings));
 
-  const nearest = new Nearest();
+  const claims = createClaims(sql, settings);
 
-  /** `among`: ids to choose from; null for all that is pending, and then what it has put first comes, too. */
-  const take = async (limit: number, allowances: readonly Allowance[], among: string[] | null) => {
-    const taken = await sql<Taken[]>`
-      with allowed as materialized (
-        select a.* from jsonb_to_recordset(${JSON.stringify(allowances)}::text::jsonb)
-          as a(id uuid, most integer, batch integer, under_way integer, quiet_ms float8)
-      ), pending as materialized (
-        select d.id, d.created_at, d.webhook_config_id, d.attempts, d.last_attempt_at, ${due} as due_at,
-          pg_column_size(d.payload) as bytes
-        from public.webhook_deliveries d
-        where d.status = 'pending' ${
-      among ? sql`and d.id = any (${`{${among.join(",")}}`}::text::uuid[])` : sql``
-    }
-      ), tried as materialized (
-        -- A probe goes only where none was sent meanwhile.
-        select p.webhook_config_id as id from pending p join allowed a on a.id = p.webhook_config_id
-        where p.attempts > 0 and p.last_attempt_at > now() - interval '1 ms' * a.quiet_ms
-      ), ranked as (
-        select p.id, p.webhook_config_id, p.created_at, p.bytes, a.most, a.batch, a.under_way, a.quiet_ms is not null as is_probe,
-          row_number() over (partition by p.webhook_config_id order by p.created_at, p.id) as place
-        from pending p join allowed a on a.id = p.webhook_config_id
-        where p.due_at <= now() and a.id not in (select t.id from tried t)
-      ), nearest as (
-        -- Those that travel in one request count as one.
-        select r.*, (r.place + r.batch - 1) / r.batch as request from ranked r
-        order by request, r.created_at limit ${CLAIM_WINDOW}
-      ), fair as (
-        select r.*, r.place > r.most as is_spare, r.request + r.under_way as rank,
-          sum(r.bytes) over (order by r.place > r.most, r.request + r.under_way, r.created_at, r.id) - r.bytes
-            as bytes_before
-        from nearest r
-        -- Two dispatchers that want to probe want the same row, and one of them gets it.
-        where r.place <= r.most or not r.is_probe
-      ), locked as materialized (
-        select d.id, d.webhook_config_id, f.most, f.place,
-          -- What is lost by the claim, for a row that goes back unsent. A new one has nothing to lose.
-          case when d.attempts > 0 or d.last_attempt_at is not null or d.error_message is not null
-            then ${BEFORE(sql)} end as before
-        from fair f join public.webhook_deliveries d on d.id = f.id
-        -- Again: somebody else may have taken it since.
-        where d.status = 'pending' and ${due} <= now() and f.bytes_before < ${MOST_CLAIMED_BYTES}
-        -- Spare rows stand in for those that another claim is just taking.
-        order by f.is_spare, f.rank, f.created_at
-        limit least(${limit}, (select sum(a.most) from allowed a))
-        for update of d skip locked
-      ), due as (
-        select l.id, l.before
-        from (
-          select k.*, row_number() over (partition by k.webhook_config_id order by k.place) as n from locked k
-        ) l
-        where l.n <= l.most
-      ), taken as (
-        update public.webhook_deliveries d
-        -- Whatever an admin has put there: one odd row must not stop the claim.
-        set attempts = least(greatest(d.attempts, 0), 2147483646) + 1, last_attempt_at = now(),
-            response_status = null, response_body = null, error_message = null
-        from due where d.id = due.id
-        returning d.*, due.before
-      ), c as materialized (
-        select t.*, t.payload::text as text from taken t
-      )
-      select ${columns}, c.before, e.is_active,
-        case when ${among === null} and row_number() over (order by c.created_at) = 1 then (
-          select jsonb_object_agg(o.endpoint, o.ids) from (
-            select n.webhook_config_id as endpoint, jsonb_agg(n.id order by n.place) as ids
-            from nearest n where n.id not in (select t.id from taken t) group by 1
-          ) o) end as nearest
-      from c left join public.webhook_configurations e on e.id = c.webhook_config_id
-      order by c.created_at`;
-    const rows: ClaimedRow[] = taken.map(({ nearest: _nearest, ...row }) => row);
-    return { rows, ids: taken.find((row) => row.nearest !== null)?.nearest ?? null };
-  };
-
-  const written = async (updates: string) =>
-    await sql<Pick<RowUpdate, "id" | "status">[]>`
-      with u as materialized (
-        select * from jsonb_to_recordset(${updates}::text::jsonb) as u(
+  /** `recorded`: the rows that were, or had been, written by these updates, the JSON of an array. */
+  const written = (updates: string) =>
+    sql`
+      u as materialized (
+        select * from json_to_recordset(${updates}::text::json) as u(
           id uuid, attempt integer, status text, response_status integer, response_body text,
           error_message text)
       ), written as (
@@ -185,18 +99,19 @@ export function createStore(sql: Sql, settings: Settings) {
           -- By the primary key, whatever the statistics say of how many are pending just now.
           and d.id = any (array(select v.id from u v))
         returning d.id, d.status
-      )
-      select w.id, w.status from written w
-      union all
-      select u.id, u.status from u
-      cross join lateral (
-        select d.attempts, d.status, d.error_message, d.response_status
-        from public.webhook_deliveries d where d.id = u.id offset 0
-      ) d
-      where u.id not in (select w.id from written w)
-        and d.attempts = u.attempt and d.status = u.status and d.status <> 'pending'
-        and d.error_message is not distinct from u.error_message
-        and d.response_status is not distinct from u.response_status`;
+      ), recorded as (
+        select w.id, w.status from written w
+        union all
+        select u.id, u.status from u
+        cross join lateral (
+          select d.attempts, d.status, d.error_message, d.response_status
+          from public.webhook_deliveries d where d.id = u.id offset 0
+        ) d
+        where u.id not in (select w.id from written w)
+          and d.attempts = u.attempt and d.status = u.status and d.status <> 'pending'
+          and d.error_message is not distinct from u.error_message
+          and d.response_status is not distinct from u.response_status
+      )`;
 
   return {
     ...testStatements(sql, columns),
@@ -204,7 +119,7 @@ export function createStore(sql: Sql, settings: Settings) {
     /** How the endpoints fare that are owed something. */
     async endpoints(): Promise<EndpointFacts[]> {
       // What is asked for news wants new rows, too.
-      nearest.replace(null);
+      claims.lookAgain();
       return await sql<EndpointFacts[]>`
         with pending as materialized (
           select d.webhook_config_id as id, d.attempts, d.error_message, ${due} as due_at,
@@ -244,34 +159,24 @@ export function createStore(sql: Sql, settings: Settings) {
         group by w.id`;
     },
 
-    /**
-     * Takes up to `limit` due deliveries of the allowed endpoints, those first that have the least under way: counts
-     * the attempt and starts the lease, in one statement.
-     */
-    async claim(limit: number, allowances: readonly Allowance[]): Promise<ClaimedRow[]> {
-      const among = nearest.among(limit, allowances);
-      if (among) {
-        const { rows } = await take(limit, allowances, among);
-        nearest.remove(rows);
-        if (rows.length > 0) return rows;
-      }
-      const { rows, ids } = await take(limit, allowances, null);
-      nearest.replace(ids);
-      return rows;
-    },
+    claim: claims.take,
 
     /**
      * Writes what became of claimed rows; returns the ids of those that were still this dispatcher's to write. A
      * write whose answer was lost may be repeated: what it has written already is returned, too.
      */
     async record(updates: readonly RowUpdate[]): Promise<string[]> {
-      return (await written(JSON.stringify(updates))).map(({ id }) => id);
+      const rows = await sql<{ id: string }[]>`
+        with ${written(JSON.stringify(updates))} select id from recorded`;
+      return rows.map(({ id }) => id);
     },
 
     /** As `record`, with the updates as the JSON of an array; counts them by their status. */
     async write(updates: string): Promise<Written> {
       const counts = { pending: 0, delivered: 0, failed: 0 };
-      for (const { status } of await written(updates)) counts[status]++;
+      const rows = await sql<{ status: RowUpdate["status"]; count: number }[]>`
+        with ${written(updates)} select status, count(*)::integer as count from recorded group by status`;
+      for (const { status, count } of rows) counts[status] = count;
       return counts;
     },
 

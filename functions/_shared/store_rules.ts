@@ -29,14 +29,28 @@ export function msSince(sql: Sql, time: Fragment): Fragment {
   return sql`greatest(0, extract(epoch from now() - ${time}) * 1000)::float8`;
 }
 
-/** The columns of a `ClaimedRow` but for `is_active`, of a claimed row `c` that has its payload as `text`, and its endpoint `e`. */
-export function claimedColumns(sql: Sql, settings: StoreSettings): Fragment {
+/** The columns of a `ClaimedRow` but for `is_active`, of a claimed row `c` with `payload` as its text, and its endpoint `e`. */
+export function claimedColumns(sql: Sql, payload: Fragment): Fragment {
   return sql`
-    c.id, c.event_type, case when octet_length(c.text) <= ${settings.maxPayloadBytes}::float8 then c.text end as payload,
-    c.attempts as attempt,
+    c.id, c.event_type, ${payload} as payload, c.attempts as attempt,
     coalesce(${
     iso(sql, sql`c.created_at`)
   }, c.created_at::text) as created_at, c.webhook_config_id as endpoint_id, e.url, e.secret_key`;
+}
+
+/** A text, unless it is longer than is sent. */
+export function boundedText(sql: Sql, text: Fragment, { maxPayloadBytes }: StoreSettings): Fragment {
+  return sql`case when octet_length(${text}) <= ${maxPayloadBytes}::float8 then ${text} end`;
+}
+
+/**
+ * The payload of a row `c` as text, unless it is longer than is sent. A small one is not made into text twice: the core
+ * judges its length.
+ */
+export function payloadText(sql: Sql, settings: StoreSettings): Fragment {
+  return sql`
+    case when pg_column_size(c.payload) < 2000 and pg_column_compression(c.payload) is null then c.payload::text
+      else ${boundedText(sql, sql`c.payload::text`, settings)} end`;
 }
 
 /** Since when a pending row `d` has been due; in the future for one that is not. */

@@ -84,7 +84,7 @@ pub struct RateWindow {
 const MOST_ROWS: u32 = 1_000;
 
 /// How many deliveries wait for a slot at the most, and of how many bytes: this many at the usual size of a payload.
-const MOST_AHEAD: u32 = 1_000;
+const MOST_AHEAD: u32 = 2_000;
 const MOST_AHEAD_BYTES: f64 = 4_000_000.0;
 
 /// How many endpoints that are owed nothing are remembered.

@@ -325,7 +325,8 @@ impl<U: HttpUrlParser> Dispatcher<U> {
 
     fn ready(&self, row: &ClaimedDelivery, secrets: Option<&Secrets>, now_ms: u64) -> Result<Ready, Refusal> {
         let most = self.settings.max_payload_bytes;
-        let payload = row.payload.as_deref().ok_or(Refusal::PayloadTooLarge { most })?;
+        let payload = row.payload.as_deref().filter(|text| text.len() as u64 <= most);
+        let payload = payload.ok_or(Refusal::PayloadTooLarge { most })?;
         let wire = &self.settings.wire;
         let envelope = envelope_of(row, payload, wire.additions())?;
         let timestamp_s = i64::try_from(now_ms / 1_000).unwrap_or(i64::MAX);

@@ -2,7 +2,10 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::{SecretKind, Secrets};
+use crate::{
+    SecretKind, Secrets,
+    signature::{Key, push_hex},
+};
 
 /// What may be shown of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,11 +19,9 @@ pub struct Fingerprint {
 
 /// A fingerprint of each of the secrets that sign `webhook-signature`, in the order of the signatures.
 pub fn fingerprints(secrets: &Secrets) -> Vec<Fingerprint> {
-    let of = |(key, kind): (&[u8], SecretKind)| {
+    let of = |(key, kind): (&Key, SecretKind)| {
         let mut fingerprint = "sha256:".to_owned();
-        for byte in Sha256::digest(key).iter().take(4) {
-            fingerprint.push_str(&format!("{byte:02x}"));
-        }
+        push_hex(&mut fingerprint, Sha256::digest(key.bytes()).get(..4).unwrap_or_default());
         Fingerprint { fingerprint, kind }
     };
     secrets.standard_keys().zip(secrets.kinds()).map(of).collect()

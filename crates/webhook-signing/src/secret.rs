@@ -8,6 +8,8 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
+use crate::signature::Key;
+
 /// Padding may be there or not: secrets are copied by hand.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -47,14 +49,14 @@ impl fmt::Debug for SecretKey {
 /// other.
 #[derive(Clone)]
 pub struct Secrets {
-    body_key: Vec<u8>,
+    body_key: Key,
     standard_keys: Vec<StandardKey>,
 }
 
 /// A key of `webhook-signature`.
 #[derive(Clone)]
 struct StandardKey {
-    bytes: Vec<u8>,
+    key: Key,
     kind: SecretKind,
 }
 
@@ -87,13 +89,19 @@ impl Secrets {
             secret_key.split([' ', '\t', '\r', '\n']).filter(|piece| !piece.is_empty()).collect();
         Some(match pieces.as_slice() {
             // One secret, or nothing but blanks: the text as it is, blanks around it included.
-            [] => Secrets { body_key: secret_key.into(), standard_keys: vec![standard_key(secret_key)] },
-            [_] => Secrets { body_key: secret_key.into(), standard_keys: vec![standard_key(secret_key)] },
+            [] => Secrets {
+                body_key: Key::new(secret_key.as_bytes()),
+                standard_keys: vec![standard_key(secret_key)],
+            },
+            [_] => Secrets {
+                body_key: Key::new(secret_key.as_bytes()),
+                standard_keys: vec![standard_key(secret_key)],
+            },
             [first, ..] => {
                 let is_rotation = pieces.iter().all(|piece| is_secret(piece));
                 let body_secret = if is_rotation { *first } else { secret_key };
                 let standard_keys = pieces.into_iter().map(standard_key).collect();
-                Secrets { body_key: body_secret.into(), standard_keys }
+                Secrets { body_key: Key::new(body_secret.as_bytes()), standard_keys }
             }
         })
     }
@@ -102,14 +110,14 @@ impl Secrets {
     ///
     /// There is room for one signature. Of several secrets the first signs; but a text with a short plain piece is a
     /// pass phrase from before there were several, and signs as a whole.
-    pub(crate) fn body_key(&self) -> &[u8] {
+    pub(crate) fn body_key(&self) -> &Key {
         &self.body_key
     }
 
     /// The keys of `webhook-signature`, at least one: the decoded bytes of a `whsec_` secret, the text as UTF-8
     /// bytes of any other.
-    pub(crate) fn standard_keys(&self) -> impl Iterator<Item = &[u8]> {
-        self.standard_keys.iter().map(|key| key.bytes.as_slice())
+    pub(crate) fn standard_keys(&self) -> impl Iterator<Item = &Key> {
+        self.standard_keys.iter().map(|key| &key.key)
     }
 
     /// How each of the secrets is written, in the order of [`Secrets::standard_keys`].
@@ -126,8 +134,8 @@ impl fmt::Debug for Secrets {
 
 fn standard_key(text: &str) -> StandardKey {
     match decoded(text) {
-        Some(bytes) => StandardKey { bytes, kind: SecretKind::Whsec },
-        None => StandardKey { bytes: text.into(), kind: SecretKind::Plain },
+        Some(bytes) => StandardKey { key: Key::new(&bytes), kind: SecretKind::Whsec },
+        None => StandardKey { key: Key::new(text.as_bytes()), kind: SecretKind::Plain },
     }
 }
 
@@ -146,11 +154,11 @@ mod tests {
     use super::*;
 
     fn keys(secret_key: &str) -> Vec<Vec<u8>> {
-        Secrets::parse(secret_key).unwrap().standard_keys().map(<[u8]>::to_vec).collect()
+        Secrets::parse(secret_key).unwrap().standard_keys().map(|key| key.bytes().to_vec()).collect()
     }
 
     fn body_key(secret_key: &str) -> String {
-        String::from_utf8(Secrets::parse(secret_key).unwrap().body_key).unwrap()
+        String::from_utf8(Secrets::parse(secret_key).unwrap().body_key.bytes().to_vec()).unwrap()
     }
 
     #[test]

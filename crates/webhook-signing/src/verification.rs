@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::{
     Secrets,
-    signature::{BODY_SCHEME, STANDARD_VERSION, hmac_sha256, standard_mac},
+    signature::{BODY_SCHEME, STANDARD_VERSION, standard_mac},
 };
 
 /// How far `webhook-timestamp` may be from the receiver's clock, in seconds, either way.
@@ -122,7 +122,7 @@ pub fn verify(
 /// Whether `X-Webhook-Signature` is by the secret that signs it. It covers the body alone, so it does not tell a replay.
 pub fn verify_body_signature(secrets: &Secrets, header: &str, body: &[u8]) -> bool {
     let presented = header.strip_prefix(BODY_SCHEME).and_then(decode_hex).unwrap_or_default();
-    hmac_sha256(secrets.body_key(), &[body]).ct_eq(presented.as_slice()).into()
+    secrets.body_key().mac(&[body]).ct_eq(presented.as_slice()).into()
 }
 
 fn decode_hex(digits: &str) -> Option<Vec<u8>> {

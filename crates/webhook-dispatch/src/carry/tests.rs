@@ -29,6 +29,7 @@ fn begin(dispatcher: &mut Dispatcher<NativeUrlParser>, url: &str, count: u32) ->
                 secret_key: None,
                 is_active: true,
             }),
+            before: None,
         })
         .collect();
     match dispatcher.plan(&rows, NOW_MS).batches.as_slice() {

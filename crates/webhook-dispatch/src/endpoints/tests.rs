@@ -4,6 +4,9 @@ use super::*;
 
 const NOW: u64 = 1_000_000_000;
 
+/// How long answers take here, in milliseconds: so long that nothing is claimed ahead.
+const SLOWLY: f64 = 100_000.0;
+
 fn facts(id: &str, due: u64) -> EndpointFacts {
     EndpointFacts {
         id: id.to_owned(),
@@ -33,7 +36,8 @@ fn order_at(endpoints: &mut Endpoints, now_ms: u64) -> (Vec<(String, u32)>, Opti
 
 fn claim(endpoints: &mut Endpoints, id: &str, count: u32) {
     for _ in 0..count {
-        endpoints.claimed(id, true, NOW);
+        endpoints.claimed(id, 1_000, NOW);
+        endpoints.planned(id, true);
         endpoints.sent(id);
     }
 }
@@ -41,7 +45,8 @@ fn claim(endpoints: &mut Endpoints, id: &str, count: u32) {
 fn end(endpoints: &mut Endpoints, id: &str, outcome: &Outcome, count: u32, now_ms: u64) -> u32 {
     let mut opened = 0;
     for _ in 0..count {
-        opened += u32::from(endpoints.ended(id, &[outcome], &Settings::default(), now_ms));
+        opened += u32::from(endpoints.ended(id, &[outcome], SLOWLY, &Settings::default(), now_ms));
+        endpoints.written(id, 1);
     }
     opened
 }
@@ -53,13 +58,13 @@ fn only(id: &str, most: u32) -> Vec<(String, u32)> {
 #[test]
 fn each_endpoint_begins_with_a_small_window_that_grows_with_what_is_delivered() {
     let mut endpoints = observed(&[facts("a", 1_000), facts("b", 3)]);
-    assert_eq!(order_at(&mut endpoints, NOW).0, [("a".to_owned(), 8), ("b".to_owned(), 3)]);
-    claim(&mut endpoints, "a", 8);
+    assert_eq!(order_at(&mut endpoints, NOW).0, [("a".to_owned(), 16), ("b".to_owned(), 3)]);
+    claim(&mut endpoints, "a", 16);
     claim(&mut endpoints, "b", 3);
     // What is full waits for its answers, not for time.
     assert_eq!(order_at(&mut endpoints, NOW), (vec![], None));
-    end(&mut endpoints, "a", &answered(200), 8, NOW);
-    assert_eq!(order_at(&mut endpoints, NOW).0, only("a", 16));
+    end(&mut endpoints, "a", &answered(200), 16, NOW);
+    assert_eq!(order_at(&mut endpoints, NOW).0, only("a", 32));
     for _ in 0..5 {
         let (allowed, _) = order_at(&mut endpoints, NOW);
         claim(&mut endpoints, "a", allowed[0].1);
@@ -74,10 +79,10 @@ fn each_endpoint_begins_with_a_small_window_that_grows_with_what_is_delivered() 
 #[test]
 fn an_endpoint_that_is_mostly_busy_is_not_worth_a_claim_and_does_not_hold_up_another() {
     let mut endpoints = observed(&[facts("busy", 1_000), facts("idle", 0)]);
-    claim(&mut endpoints, "busy", 6);
+    claim(&mut endpoints, "busy", 12);
     assert_eq!(order_at(&mut endpoints, NOW).0, []);
-    endpoints.observe(&[facts("busy", 994), facts("idle", 9)], &Settings::default(), &NativeUrlParser, NOW);
-    assert_eq!(order_at(&mut endpoints, NOW).0, [("busy".to_owned(), 2), ("idle".to_owned(), 8)]);
+    endpoints.observe(&[facts("busy", 988), facts("idle", 9)], &Settings::default(), &NativeUrlParser, NOW);
+    assert_eq!(order_at(&mut endpoints, NOW).0, [("busy".to_owned(), 4), ("idle".to_owned(), 9)]);
 }
 
 #[test]
@@ -112,7 +117,7 @@ fn a_breaker_is_rebuilt_from_the_tables_and_closed_by_them() {
     );
     assert_eq!(order_at(&mut endpoints, NOW).0, only("a", 1));
     endpoints.observe(&[facts("a", 10)], &Settings::default(), &NativeUrlParser, NOW);
-    assert_eq!(order_at(&mut endpoints, NOW).0, only("a", 8));
+    assert_eq!(order_at(&mut endpoints, NOW).0, only("a", 10));
 }
 
 #[test]
@@ -189,10 +194,10 @@ fn a_probe_asks_for_quiet_and_an_idle_dispatcher_claims_whatever_there_is() {
     let order = endpoints.claim_order(99, &Settings::default(), NOW);
     assert_eq!(order.allowances[0].quiet_ms, Some(270_000));
     let mut endpoints = observed(&[facts("a", 100)]);
-    claim(&mut endpoints, "a", 7);
+    claim(&mut endpoints, "a", 12);
     assert_eq!(endpoints.claim_order(99, &Settings::default(), NOW).allowances, []);
     let order = endpoints.claim_order(100, &Settings::default(), NOW);
-    assert_eq!((order.allowances[0].most, order.allowances[0].quiet_ms), (1, None));
+    assert_eq!((order.allowances[0].most, order.allowances[0].quiet_ms), (4, None));
 }
 
 #[test]
@@ -223,14 +228,14 @@ fn an_endpoint_whose_protocol_batches_may_have_as_many_deliveries_as_its_request
         .iter()
         .map(|allowance| (allowance.id.as_str(), allowance.most, allowance.batch))
         .collect();
-    assert_eq!((most, order.rows), (vec![("a", 700, 500), ("b", 8, 1)], 708));
+    assert_eq!((most, order.rows), (vec![("a", 700, 500), ("b", 16, 1)], 716));
 }
 
 #[test]
 fn slots_are_shared_out_in_turn_where_some_requests_carry_many() {
     let mut endpoints = observed(&[facts("a", 1_000), facts("b", 2), facts("c", 1_000)]);
     for id in ["a", "c"] {
-        endpoints.0.get_mut(id).unwrap().batch = 10;
+        endpoints.known.get_mut(id).unwrap().batch = 10;
     }
     let order = endpoints.claim_order(7, &Settings::default(), NOW);
     let most: Vec<(&str, u32)> =
@@ -244,7 +249,7 @@ fn a_probe_is_one_delivery_whatever_travels_in_a_request() {
     let mut endpoints = Endpoints::default();
     let open = EndpointFacts { failures: 5, last_failure_ago_ms: 300_001, ..batching("a", 100) };
     endpoints.observe(&[open], &Settings::default(), &NativeUrlParser, NOW);
-    endpoints.0.get_mut("a").unwrap().batch = 10;
+    endpoints.known.get_mut("a").unwrap().batch = 10;
     assert_eq!(order_at(&mut endpoints, NOW).0, only("a", 1));
 }
 
@@ -252,7 +257,7 @@ fn a_probe_is_one_delivery_whatever_travels_in_a_request() {
 fn a_claim_takes_no_more_rows_than_are_made_ready_at_once() {
     let mut endpoints = observed(&[facts("a", 100_000), facts("b", 100_000)]);
     for id in ["a", "b"] {
-        endpoints.0.get_mut(id).unwrap().batch = 1_000;
+        endpoints.known.get_mut(id).unwrap().batch = 1_000;
     }
     let order = endpoints.claim_order(99, &Settings::default(), NOW);
     assert_eq!(order.rows, MOST_ROWS);
@@ -262,13 +267,15 @@ fn a_claim_takes_no_more_rows_than_are_made_ready_at_once() {
 fn a_request_with_one_success_speaks_for_its_endpoint() {
     let mut endpoints = observed(&[batching("a", 100)]);
     for _ in 0..10 {
-        endpoints.claimed("a", true, NOW);
+        endpoints.claimed("a", 1_000, NOW);
+        endpoints.planned("a", true);
     }
     endpoints.sent("a");
     let (good, bad) = (answered(200), answered(500));
     let outcomes: Vec<&Outcome> = std::iter::once(&good).chain(std::iter::repeat_n(&bad, 9)).collect();
-    assert!(!endpoints.ended("a", &outcomes, &Settings::default(), NOW));
-    assert_eq!((endpoints.0["a"].under_way, endpoints.0["a"].rows_under_way), (0, 0));
+    assert!(!endpoints.ended("a", &outcomes, SLOWLY, &Settings::default(), NOW));
+    endpoints.written("a", 10);
+    assert_eq!((endpoints.known["a"].under_way, endpoints.known["a"].rows_under_way), (0, 0));
     endpoints.sent("a");
-    assert!(endpoints.ended("a", &[&bad; 9], &Settings::default(), NOW));
+    assert!(endpoints.ended("a", &[&bad; 9], SLOWLY, &Settings::default(), NOW));
 }

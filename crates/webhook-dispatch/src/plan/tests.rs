@@ -23,6 +23,7 @@ pub(super) fn row(endpoint: Option<Endpoint>) -> ClaimedDelivery {
         endpoint_id: "e".to_owned(),
         created_at: "2026-01-29T10:00:00.000Z".to_owned(),
         endpoint,
+        before: None,
     }
 }
 
