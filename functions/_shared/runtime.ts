@@ -5,7 +5,7 @@
  */
 
 import { type Authorizer, createAuthorizer } from "./auth.ts";
-import { type Carry, createCarry } from "./carry.ts";
+import { type Carry, createBatchCarry, createCarry } from "./carry.ts";
 import { AddressPolicy, Dispatcher, type Settings } from "./core.ts";
 import { acceptedKeysFrom, settingsFrom, type Variable } from "./env.ts";
 import { createLog, type Log } from "./log.ts";
@@ -13,6 +13,7 @@ import { RequestError } from "./respond.ts";
 import { createSend, type Send } from "./send.ts";
 import { connect, createStore, type Store } from "./store.ts";
 import { createAddressBook } from "./transport/addresses.ts";
+import { createFetchTransport } from "./transport/fetch.ts";
 import { createHttpTransport } from "./transport/http.ts";
 import { createKafkaTransport } from "./transport/kafka.ts";
 import { createTracing, type Traced } from "./tracing.ts";
@@ -60,13 +61,19 @@ export function createRuntime(functionName: string, variable: Variable = Deno.en
   outliveClientErrors(log);
   const policy = new AddressPolicy(settings.allowedAddresses);
   const addresses = createAddressBook({ policy });
-  const http = createHttpTransport({ addresses });
+  const sockets = createHttpTransport({ addresses });
+  const isFetch = settings.wire.transport === "fetch";
+  const http = isFetch ? createFetchTransport({ addresses }) : sockets;
   const kafka = createKafkaTransport({ addresses });
   const dispatcherOf = (settings: Settings) => {
     const dispatcher = new Dispatcher(settings, variable);
     const parts = { dispatcher, now: Date.now };
     const send = createSend({ ...parts, http: http.send, kafka: kafka.send });
-    return { dispatcher, send, carry: createCarry({ ...parts, send, http: http.sendBytes }) };
+    // `fetch` takes no bytes.
+    const carry = isFetch
+      ? createBatchCarry({ ...parts, send })
+      : createCarry({ ...parts, send, http: sockets.sendBytes });
+    return { dispatcher, send, carry };
   };
   const newId = () => crypto.randomUUID();
   let store: Store | undefined;

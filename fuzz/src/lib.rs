@@ -1,20 +1,24 @@
-//! What must hold for every text that comes from outside: a subscriber's target URL, a receiver's `Retry-After`, a
-//! stored payload.
+//! What must hold for every text that comes from outside: a subscriber's target URL, a receiver's `Retry-After` and
+//! its whole answer, a stored payload, what gets into a request.
 //!
 //! Each function is a property: it takes what a fuzzer or the corpus gives it and panics where a promise is broken.
 //! `fuzz_targets` hands them to libFuzzer, `tests/corpus.rs` runs them on the committed seeds with the stable toolchain.
 
 mod envelope;
+mod http_answer;
+mod http_request;
 mod retry_after;
 mod target_url;
 
 use std::borrow::Cow;
 
 pub use envelope::envelope;
+pub use http_answer::http_answer;
+pub use http_request::http_request;
 pub use retry_after::retry_after;
 pub use target_url::target_url;
 
-/// All three take texts. Bytes that are none become U+FFFD instead of a wasted run.
+/// Most take texts. Bytes that are none become U+FFFD instead of a wasted run.
 fn text(data: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(data)
 }

@@ -49,6 +49,16 @@ fn the_seeds_of_target_url_hold() {
 }
 
 #[test]
+fn the_seeds_of_http_answer_hold() {
+    assert_eq!(run("http_answer", webhook_fuzz::http_answer), 85);
+}
+
+#[test]
+fn the_seeds_of_http_request_hold() {
+    assert_eq!(run("http_request", webhook_fuzz::http_request), 25);
+}
+
+#[test]
 fn the_seeds_of_retry_after_hold() {
     assert_eq!(run("retry_after", webhook_fuzz::retry_after), 65);
 }

@@ -58,6 +58,20 @@ databaseTest("each switch takes away what is its own and nothing else", async (d
   }
 });
 
+databaseTest("fetch sends where it is asked to", async (database) => {
+  const bySockets = await received(database, {});
+  const byFetch = await received(database, { WEBHOOK_TRANSPORT: "fetch" });
+  const names = ({ headers }: Received) => [...headers.keys()];
+  // Nobody but the runtime's own client asks for a compressed answer.
+  assert.deepEqual([bySockets, byFetch].map((request) => names(request).includes("accept-encoding")), [
+    false,
+    true,
+  ]);
+  assert.deepEqual(names(bySockets).filter((name) => !byFetch.headers.has(name)), []);
+  const { event, data } = JSON.parse(byFetch.text);
+  assert.deepEqual([event, data], ["order.paid", { n: 1.1 }]);
+});
+
 databaseTest("all of them together give what receivers have always seen", async (database) => {
   const request = await received(database, {
     WEBHOOK_RETRY_SCHEDULE: "none",

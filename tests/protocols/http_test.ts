@@ -3,12 +3,19 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { Webhook } from "standardwebhooks";
-import { PAYLOAD, planned, send } from "../support/http.ts";
+import type { SendHttp } from "../../functions/_shared/transport/http.ts";
+import { PAYLOAD, planned, send, TRANSPORTS } from "../support/http.ts";
 import { closedPort, type Received, withReceiver } from "../support/receiver.ts";
 
 const WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/** Registers a test of what holds whatever sends: sockets of our own or `fetch`. */
+function transportTest(name: string, body: (send: SendHttp) => Promise<void>) {
+  for (const [transport, send] of TRANSPORTS) Deno.test(`${name} (${transport})`, () => body(send));
+}
+
 /** Sends one signed delivery and returns what the receiver got. */
-async function deliver(secret: string | null): Promise<Received> {
+async function deliver(secret: string | null, send: SendHttp): Promise<Received> {
   let received: Received | undefined;
   await withReceiver(undefined, async (receiver) => {
     const { outcome } = await send(planned(`${receiver.url}/hook?a=b`, { secret_key: secret }), 5_000);
@@ -20,8 +27,8 @@ async function deliver(secret: string | null): Promise<Received> {
 
 const headersOf = (received: Received) => Object.fromEntries(received.headers);
 
-Deno.test("a receiver sees the envelope to the byte, with the documented headers", async () => {
-  const received = await deliver(WHSEC);
+transportTest("a receiver sees the envelope to the byte, with the documented headers", async (send) => {
+  const received = await deliver(WHSEC, send);
   assert.equal(received.method, "POST");
   assert.equal(received.path, "/hook?a=b");
   assert(received.text.startsWith(PAYLOAD.slice(0, -1)), received.text);
@@ -35,7 +42,7 @@ Deno.test("a receiver sees the envelope to the byte, with the documented headers
   assert.match(received.headers.get("user-agent")!, /^supabase-webhooks\/\d+\.\d+\.\d+$/);
 });
 
-Deno.test("standardwebhooks verifies a whsec_ secret, a plain one, and each of several", async () => {
+transportTest("standardwebhooks verifies a whsec_ secret, a plain one, and each of several", async (send) => {
   const raw = (secret: string) => new Webhook(new TextEncoder().encode(secret), { format: "raw" });
   const plain = "a-plain-secret";
   const cases: [string, Webhook[]][] = [
@@ -46,7 +53,7 @@ Deno.test("standardwebhooks verifies a whsec_ secret, a plain one, and each of s
     ["geheim-schlüssel-🔑", [raw("geheim-schlüssel-🔑")]],
   ];
   for (const [secret, verifiers] of cases) {
-    const received = await deliver(secret);
+    const received = await deliver(secret, send);
     for (const verifier of verifiers) {
       assert.equal(
         (verifier.verify(received.text, headersOf(received)) as { event: string }).event,
@@ -58,7 +65,7 @@ Deno.test("standardwebhooks verifies a whsec_ secret, a plain one, and each of s
 });
 
 Deno.test("an altered or old request does not verify", async () => {
-  const received = await deliver(WHSEC);
+  const received = await deliver(WHSEC, send);
   const verifier = new Webhook(WHSEC);
   const headers = headersOf(received);
   assert.throws(() => verifier.verify(received.text.replace("1.10", "1.20"), headers));
@@ -68,7 +75,7 @@ Deno.test("an altered or old request does not verify", async () => {
 });
 
 Deno.test("a request that is sent again later is refused, and sooner it is known by its id", async () => {
-  const received = await deliver(WHSEC);
+  const received = await deliver(WHSEC, send);
   const verifier = new Webhook(WHSEC);
   const headers = headersOf(received);
   const realNow = Date.now;
@@ -88,26 +95,26 @@ Deno.test("a request that is sent again later is refused, and sooner it is known
   assert.throws(() => verifier.verify(received.text, renamed), /No matching signature/);
 });
 
-Deno.test("X-Webhook-Signature is what receivers check today", async () => {
+transportTest("X-Webhook-Signature is what receivers check today", async (send) => {
   const phrase = "correct horse battery staple";
   const cases = [[WHSEC, WHSEC], ["plain", "plain"], [`a-plain-secret ${WHSEC}`, "a-plain-secret"], [
     phrase,
     phrase,
   ]];
   for (const [secret, key] of cases) {
-    const received = await deliver(secret!);
+    const received = await deliver(secret!, send);
     const expected = createHmac("sha256", key!).update(received.body).digest("hex");
     assert.equal(received.headers.get("x-webhook-signature"), `sha256=${expected}`);
   }
 });
 
-Deno.test("an endpoint without a secret gets no signature", async () => {
-  const received = await deliver(null);
+transportTest("an endpoint without a secret gets no signature", async (send) => {
+  const received = await deliver(null, send);
   assert.equal(received.headers.get("x-webhook-signature"), null);
   assert.equal(received.headers.get("webhook-signature"), null);
 });
 
-Deno.test("a redirect is not followed, and its location is kept", async () => {
+transportTest("a redirect is not followed, and its location is kept", async (send) => {
   await withReceiver(
     () => new Response(null, { status: 307, headers: { location: "/elsewhere" } }),
     async (receiver) => {
@@ -120,7 +127,7 @@ Deno.test("a redirect is not followed, and its location is kept", async () => {
   );
 });
 
-Deno.test("a receiver that does not answer is a time-out", async () => {
+transportTest("a receiver that does not answer is a time-out", async (send) => {
   const release = Promise.withResolvers<Response>();
   await withReceiver(() => release.promise, async (receiver) => {
     const { outcome } = await send(planned(receiver.url), 50);
@@ -129,14 +136,14 @@ Deno.test("a receiver that does not answer is a time-out", async () => {
   });
 });
 
-Deno.test("nobody listening is a failed connection, and its reason shows no query", async () => {
+transportTest("nobody listening is a failed connection, and its reason shows no query", async (send) => {
   const { outcome } = await send(planned(`http://127.0.0.1:${closedPort()}/hook?token=hidden`), 5_000);
   assert("connectionFailed" in outcome);
   assert(!outcome.connectionFailed.reason.includes("hidden"), outcome.connectionFailed.reason);
   assert.match(outcome.connectionFailed.reason, /refused/i);
 });
 
-Deno.test("an answer without an end is read only as far as a row keeps of it", async () => {
+transportTest("an answer without an end is read only as far as a row keeps of it", async (send) => {
   let cancelled = false;
   const endless = () =>
     new Response(
@@ -156,7 +163,7 @@ Deno.test("an answer without an end is read only as far as a row keeps of it", a
   assert(cancelled);
 });
 
-Deno.test("an answer whose body breaks off is an answer", async () => {
+transportTest("an answer whose body breaks off is an answer", async (send) => {
   const listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
   const serving = (async () => {
     const connection = await listener.accept();
@@ -172,7 +179,7 @@ Deno.test("an answer whose body breaks off is an answer", async () => {
   assert.deepEqual(outcome, { answered: { status: 202, location: null, retryAfter: null, body: "begun" } });
 });
 
-Deno.test("bytes that are no text do not harm", async () => {
+transportTest("bytes that are no text do not harm", async (send) => {
   await withReceiver(() => new Response(new Uint8Array([0x61, 0xff, 0x00])), async (receiver) => {
     const { outcome } = await send(planned(receiver.url), 5_000);
     assert.deepEqual(outcome, {

@@ -6,6 +6,7 @@
 
 import assert from "node:assert/strict";
 import type { Batch, ClaimedRow, HttpRequest, Outcome } from "../../functions/_shared/core.ts";
+import { createFetchTransport } from "../../functions/_shared/transport/fetch.ts";
 import {
   createHttpTransport,
   type HttpTransport,
@@ -66,6 +67,13 @@ export async function withTransport<T>(
 /** Sends one request over a connection of its own. */
 export const send: SendHttp = (request, timeoutMs, withHeaders) =>
   withTransport({}, (transport) => transport.send(request, timeoutMs, withHeaders));
+
+/** The same by the runtime's `fetch`. */
+export const sendByFetch: SendHttp = (request, timeoutMs, withHeaders) =>
+  createFetchTransport({ addresses: literal }).send(request, timeoutMs, withHeaders);
+
+/** What `WEBHOOK_TRANSPORT` offers, by name. */
+export const TRANSPORTS: [string, SendHttp][] = [["sockets", send], ["fetch", sendByFetch]];
 
 export function answered(outcome: Outcome) {
   assert("answered" in outcome, JSON.stringify(outcome));

@@ -222,7 +222,13 @@ Deno.test("settings come from variables, and wrong ones are named", () => {
     lingerPollMs: 2_000,
     closeLookbackMs: 86_400_000,
     allowedAddresses: "",
-    wire: { idempotencyKeys: true, standardWebhooks: true, traceContext: true, protocols: "all" },
+    wire: {
+      idempotencyKeys: true,
+      standardWebhooks: true,
+      traceContext: true,
+      protocols: "all",
+      transport: "sockets",
+    },
     alerts: {
       isOn: true,
       failurePercent: 50,

@@ -51,7 +51,7 @@ pub use settings::{SettingError, Settings};
 pub use settle::{GONE_REASON, Settled};
 pub use small_map::SmallMap;
 pub use variables::Reader;
-pub use wire::{Protocols, WirePolicy};
+pub use wire::{Protocols, Transport, WirePolicy};
 
 /// Which version this is.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -5,7 +5,7 @@ use webhook_backoff::{BreakerPolicy, Rate, RetryPolicy, Schedule};
 use webhook_protocol::AllowedAddresses;
 
 use crate::{
-    AlertPolicy, HealthPolicy, Protocols, WirePolicy,
+    AlertPolicy, HealthPolicy, Protocols, Transport, WirePolicy,
     variables::{RATE_FORM, Reader, parse_bytes, parse_rate, parse_schedule, time_text},
 };
 
@@ -39,8 +39,8 @@ pub struct Settings {
     pub close_lookback_ms: u64,
     /// `WEBHOOK_ALLOWED_ADDRESSES`: what may be called beside public addresses.
     pub allowed_addresses: AllowedAddresses,
-    /// `WEBHOOK_IDEMPOTENCY_KEYS`, `WEBHOOK_STANDARD_WEBHOOKS`, `WEBHOOK_TRACE_CONTEXT`, `WEBHOOK_PROTOCOLS`: what goes over
-    /// the wire.
+    /// `WEBHOOK_IDEMPOTENCY_KEYS`, `WEBHOOK_STANDARD_WEBHOOKS`, `WEBHOOK_TRACE_CONTEXT`, `WEBHOOK_PROTOCOLS`,
+    /// `WEBHOOK_TRANSPORT`: what goes over the wire, and how.
     pub wire: WirePolicy,
     /// `WEBHOOK_ALERTS`, `WEBHOOK_ALERT_…`: when something is the matter.
     pub alerts: AlertPolicy,
@@ -139,6 +139,12 @@ impl Settings {
                     (default.wire.protocols, "all"),
                     Protocols::FORM,
                     Protocols::parse,
+                ),
+                transport: reader.value(
+                    "WEBHOOK_TRANSPORT",
+                    (default.wire.transport, default.wire.transport.as_str()),
+                    Transport::FORM,
+                    Transport::parse,
                 ),
             },
             alerts: alert_policy(&mut reader),
@@ -259,6 +265,7 @@ mod tests {
             ("WEBHOOK_STANDARD_WEBHOOKS", "off"),
             ("WEBHOOK_TRACE_CONTEXT", "off"),
             ("WEBHOOK_PROTOCOLS", "http"),
+            ("WEBHOOK_TRANSPORT", "fetch"),
             ("WEBHOOK_BREAKER_FAILURES", "0"),
             ("WEBHOOK_RETRY_JITTER", "0"),
             ("WEBHOOK_RATE_LIMIT", "none"),
@@ -268,7 +275,7 @@ mod tests {
         assert_eq!((settings.rate_limit, settings.alerts.is_on, errors), (None, false, vec![]));
         let wire = settings.wire;
         assert_eq!([wire.idempotency_keys, wire.standard_webhooks, wire.trace_context], [false; 3]);
-        assert_eq!(wire.protocols.text(), "http");
+        assert_eq!((wire.protocols.text().as_str(), wire.transport), ("http", Transport::Fetch));
     }
 
     #[test]

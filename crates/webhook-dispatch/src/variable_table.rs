@@ -24,7 +24,7 @@ const fn variable(
 }
 
 /// Those of [`crate::Settings`], in the README's order.
-pub const SETTINGS: [Variable; 27] = [
+pub const SETTINGS: [Variable; 28] = [
     variable(
         "WEBHOOK_RETRY_SCHEDULE",
         "2s,4s,8s,16s,32s,1m,5m,15m,30m,1h,2h,4h,8h,8h,8h",
@@ -150,6 +150,12 @@ pub const SETTINGS: [Variable; 27] = [
         "all",
         "all, or some of http, sqs, pubsub, kafka, lambda, mail",
         "deliveries over another protocol fail with that reason",
+    ),
+    variable(
+        "WEBHOOK_TRANSPORT",
+        "sockets",
+        "sockets or fetch",
+        "what sends over HTTP: `fetch` is the runtime's own client; it speaks HTTP/2, costs more CPU, and resolves a name again after its [addresses](#addresses) were judged",
     ),
     variable(
         "WEBHOOK_ALERTS",

@@ -15,6 +15,18 @@ pub struct WirePolicy {
     pub trace_context: bool,
     /// `WEBHOOK_PROTOCOLS`: which protocols deliveries may take.
     pub protocols: Protocols,
+    /// `WEBHOOK_TRANSPORT`: what sends requests over HTTP.
+    pub transport: Transport,
+}
+
+/// What sends requests over HTTP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// HTTP/1.1 over sockets of our own, to the very address that was judged.
+    #[default]
+    Sockets,
+    /// The runtime's `fetch`, which resolves names anew.
+    Fetch,
 }
 
 /// Some of the protocols.
@@ -29,6 +41,7 @@ impl Default for WirePolicy {
             standard_webhooks: true,
             trace_context: true,
             protocols: Protocols::ALL,
+            transport: Transport::default(),
         }
     }
 }
@@ -43,6 +56,24 @@ impl WirePolicy {
             standard: self.standard_webhooks,
             idempotency_key: self.idempotency_keys,
             traceparent: self.trace_context,
+        }
+    }
+}
+
+impl Transport {
+    /// What [`Transport::parse`] takes.
+    pub(crate) const FORM: &'static str = "sockets or fetch";
+
+    /// By its name.
+    pub fn parse(text: &str) -> Option<Transport> {
+        [Transport::Sockets, Transport::Fetch].into_iter().find(|transport| transport.as_str() == text)
+    }
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Transport::Sockets => "sockets",
+            Transport::Fetch => "fetch",
         }
     }
 }

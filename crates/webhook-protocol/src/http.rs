@@ -1,13 +1,16 @@
 //! HTTP receivers.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
-use thiserror::Error;
+use webhook_http::write_head;
 
 use crate::{
-    Adapter, Beside, Context, Dialect, HttpUrlParser, MOST_BODY_BYTES, Message, Request, RequestError,
+    Adapter, Beside, Context, Dialect, HttpRequestError, HttpUrlParser, Message, Request, RequestError,
     TargetError, target::Source, url::default_port,
 };
+
+/// How much of a receiver's body is read, in bytes: enough for the 1000 characters that a row keeps, whatever their length.
+pub const MOST_BODY_BYTES: usize = 4_000;
 
 /// A web server that takes deliveries as POST requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,21 +93,6 @@ pub struct HttpRequest {
     pub most_answer_bytes: usize,
 }
 
-/// Why a message makes no request: some of its text would end the line that it stands in and begin one of its own.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum HttpRequestError {
-    /// In the request line.
-    #[error("request: the URL's path or query holds blanks, control characters or bytes beyond ASCII")]
-    Path,
-    /// In a header.
-    #[error("request: the header {name} holds control characters or bytes beyond ASCII")]
-    Header {
-        /// The header's name.
-        name: &'static str,
-    },
-}
-
 impl Adapter for HttpTarget {
     fn hosts(&self) -> Vec<&str> {
         vec![&self.host]
@@ -153,23 +141,10 @@ impl HttpRequest {
         body: String,
         most_answer_bytes: usize,
     ) -> Result<HttpRequest, HttpRequestError> {
-        if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(HttpRequestError::Path);
-        }
-        let length = body.len().to_string();
-        let first = [("Host", Some(server.host_header.as_str()))];
-        let last = [("Content-Length", Some(length.as_str()))];
-        let mut head = String::with_capacity(768);
-        // Writing to a String does not fail.
-        let _ = write!(head, "POST {path} HTTP/1.1\r\n");
-        for (name, value) in first.iter().chain(fields).chain(&last) {
-            let Some(value) = value else { continue };
-            if !value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
-                return Err(HttpRequestError::Header { name });
-            }
-            let _ = write!(head, "{name}: {value}\r\n");
-        }
-        head.push_str("\r\n");
+        let mut head = Vec::with_capacity(768);
+        write_head(&mut head, path, &server.host_header, fields, body.len())?;
+        // It is ASCII.
+        let head = String::from_utf8(head).map_err(|_| HttpRequestError::Path)?;
         Ok(HttpRequest {
             url: server.with_path(path),
             method: "POST",
@@ -193,17 +168,12 @@ impl fmt::Debug for HttpRequest {
     }
 }
 
-/// The names and values of a request's or an answer's head, in their order.
-pub fn header_fields(head: &str) -> impl Iterator<Item = (&str, &str)> {
-    head.split('\n').skip(1).filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim()))
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{NativeUrlParser, Target, message::tests::UNSIGNED};
+    use crate::{NativeUrlParser, Target, header_fields, message::tests::UNSIGNED};
 
     fn target(url: &str) -> HttpTarget {
         match Target::parse(url, &NativeUrlParser) {

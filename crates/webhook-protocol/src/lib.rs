@@ -8,7 +8,6 @@ mod credentials;
 mod error;
 mod google;
 mod http;
-mod http1;
 mod json;
 mod kafka;
 mod lambda;
@@ -29,8 +28,7 @@ pub use address::{AddressClass, AddressError, AddressPolicy, AllowedAddresses, A
 pub use chat::{Dialect, is_chat_host};
 pub use credentials::{CredentialsError, CredentialsName, SecretText};
 pub use error::TargetError;
-pub use http::{HttpRequest, HttpRequestError, HttpTarget, header_fields};
-pub use http1::{Answer, AnswerError, MOST_BODY_BYTES, MOST_HEAD_BYTES, MOST_HEADERS, read_answer};
+pub use http::{HttpRequest, HttpTarget, MOST_BODY_BYTES};
 pub use kafka::{
     Broker, KafkaCompression, KafkaMechanism, KafkaRecord, KafkaRequest, KafkaSasl, KafkaTarget,
 };
@@ -43,3 +41,7 @@ pub use target::{Protocol, Target};
 #[cfg(any(test, feature = "native-url"))]
 pub use url::NativeUrlParser;
 pub use url::{HttpUrl, HttpUrlParser};
+pub use webhook_http::{
+    Answer, AnswerError, MOST_HEAD_BYTES, MOST_HEADERS, RequestError as HttpRequestError, header_fields,
+    read_answer,
+};

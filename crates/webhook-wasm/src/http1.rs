@@ -41,13 +41,14 @@ pub fn read_answer(
     let answer = protocol::read_answer(bytes, is_closed, most_body_bytes as usize)
         .map_err(|error| js_error("AnswerError", error.code(), &error.to_string()))?;
     let Some(answer) = answer else { return Ok(None) };
+    let head = with_head.then(|| answer.head_of(bytes));
     let answer = Answer {
         status: answer.status,
         location: answer.location,
         retry_after: answer.retry_after,
         body: answer.body,
         reusable: answer.reusable,
-        head: with_head.then_some(answer.head),
+        head,
     };
     answer.into_ts().map(Some).map_err(shape_error)
 }

@@ -45,6 +45,8 @@ pub struct WirePolicy {
     trace_context: bool,
     /// `all`, or names separated by commas.
     protocols: String,
+    #[tsify(type = "\"sockets\" | \"fetch\"")]
+    transport: String,
 }
 
 /// How the functions work.
@@ -120,6 +122,7 @@ pub fn read_settings(variable: VariableLookup) -> Result<Ts<Settings>, JsValue> 
             standard_webhooks: settings.wire.standard_webhooks,
             trace_context: settings.wire.trace_context,
             protocols: settings.wire.protocols.text(),
+            transport: settings.wire.transport.as_str().to_owned(),
         },
         alerts: AlertPolicy {
             is_on: settings.alerts.is_on,
@@ -183,6 +186,8 @@ impl TryFrom<Settings> for dispatch::Settings {
                 trace_context: settings.wire.trace_context,
                 protocols: dispatch::Protocols::parse(&settings.wire.protocols)
                     .ok_or_else(|| shape_error("protocols: expected all or names of protocols"))?,
+                transport: dispatch::Transport::parse(&settings.wire.transport)
+                    .ok_or_else(|| shape_error("transport: expected sockets or fetch"))?,
             },
             alerts: dispatch::AlertPolicy {
                 is_on: settings.alerts.is_on,

@@ -138,10 +138,12 @@ const TLS_REASONS: [RegExp, string][] = [
   [/NotValidForName|not valid for name/, "its certificate is for another name"],
   [/NotValidYet|not valid yet/, "its certificate is not valid yet"],
   [/Expired|expired/, "its certificate has expired"],
+  [/NoApplicationProtocol/, "it speaks no HTTP/1.1 here; WEBHOOK_TRANSPORT=fetch speaks HTTP/2"],
   [/InvalidContentType/, "it speaks no TLS on this port"],
 ];
 
-function tlsReason({ message }: Error): string {
+/** Says what a TLS error means. */
+export function tlsReason({ message }: Error): string {
   const [, meaning] = TLS_REASONS.find(([said]) => said.test(message)) ?? [];
   return meaning ? `TLS: ${meaning} (${message})` : `TLS: ${message}`;
 }

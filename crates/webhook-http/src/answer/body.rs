@@ -19,11 +19,13 @@ pub(super) enum Framing {
     Unknown,
 }
 
-/// As much of a body as there is and is kept.
-#[derive(Debug)]
-pub(super) struct Body<'a> {
-    pub(super) bytes: Cow<'a, [u8]>,
+/// Where a body ends, and where it stands in what has come in after the head.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Body {
     pub(super) end: End,
+    /// How much of it there is and is kept, in bytes.
+    length: usize,
+    is_chunked: bool,
 }
 
 /// Where a body ends.
@@ -37,39 +39,50 @@ pub(super) enum End {
     Cut,
 }
 
-impl<'a> Body<'a> {
+impl Body {
     /// `rest` is what has come in after the head; `most` bytes of the body are kept.
-    pub(super) fn read(framing: Framing, rest: &'a [u8], most: usize) -> Body<'a> {
-        match framing {
-            Framing::Empty => Body { bytes: Cow::Borrowed(&[]), end: End::After(0) },
-            Framing::Length(length) => Body::plain(rest, length, most),
-            Framing::UntilClosed => Body::plain(rest, u64::MAX, most),
+    pub(super) fn find(framing: Framing, rest: &[u8], most: usize) -> Body {
+        let (length, end) = match framing {
+            Framing::Empty => (0, End::After(0)),
+            Framing::Length(length) => plain(rest, length, most),
+            Framing::UntilClosed => plain(rest, u64::MAX, most),
             Framing::Chunked => {
-                let mut bytes = Vec::new();
-                let end = read_chunks(rest, &mut bytes, most);
-                Body { bytes: Cow::Owned(bytes), end }
+                let mut length: usize = 0;
+                let end = read_chunks(rest, most, &mut |data| length = length.saturating_add(data.len()));
+                (length, end)
             }
-            Framing::Unknown => Body { bytes: Cow::Borrowed(&[]), end: End::Cut },
-        }
+            Framing::Unknown => (0, End::Cut),
+        };
+        Body { end, length, is_chunked: framing == Framing::Chunked }
     }
 
-    fn plain(rest: &'a [u8], length: u64, most: usize) -> Body<'a> {
-        match usize::try_from(length).ok().filter(|length| *length <= most) {
-            Some(length) => match rest.get(..length) {
-                Some(whole) => Body { bytes: Cow::Borrowed(whole), end: End::After(length) },
-                None => Body { bytes: Cow::Borrowed(rest), end: End::ToCome },
-            },
-            None => match rest.get(..most) {
-                Some(start) => Body { bytes: Cow::Borrowed(start), end: End::Cut },
-                None => Body { bytes: Cow::Borrowed(rest), end: End::ToCome },
-            },
-        }
+    /// What is kept of it. `rest` is what it was found in.
+    pub(super) fn text(self, rest: &[u8]) -> String {
+        let bytes = if self.is_chunked {
+            let mut bytes = Vec::with_capacity(self.length);
+            read_chunks(rest, self.length, &mut |data| bytes.extend_from_slice(data));
+            Cow::Owned(bytes)
+        } else {
+            Cow::Borrowed(rest.get(..self.length).unwrap_or_default())
+        };
+        text(bytes, !matches!(self.end, End::After(_)))
     }
 }
 
-/// Adds the chunks' data to `bytes`, up to what is kept, and up to what is no chunk.
-fn read_chunks(rest: &[u8], bytes: &mut Vec<u8>, most: usize) -> End {
+/// How much of a body without chunks is kept, and its end.
+fn plain(rest: &[u8], length: u64, most: usize) -> (usize, End) {
+    let whole = usize::try_from(length).ok().filter(|length| *length <= most);
+    let wanted = whole.unwrap_or(most);
+    if rest.len() < wanted {
+        return (rest.len(), End::ToCome);
+    }
+    (wanted, whole.map_or(End::Cut, End::After))
+}
+
+/// Gives the chunks' data to `take`, up to `most` bytes that are kept, and up to what is no chunk.
+fn read_chunks(rest: &[u8], most: usize, take: &mut dyn FnMut(&[u8])) -> End {
     let mut at = rest;
+    let mut kept = most;
     loop {
         // The parser takes a line without digits for a chunk without data.
         if at.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
@@ -86,13 +99,13 @@ fn read_chunks(rest: &[u8], bytes: &mut Vec<u8>, most: usize) -> End {
             return end.map_or(End::ToCome, End::After);
         }
         // No more than what is kept is ever of interest, so that no size is too large to count with.
-        let kept = most.saturating_sub(bytes.len());
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         let data = at.get(..size).unwrap_or(at);
-        bytes.extend_from_slice(data.get(..kept).unwrap_or(data));
+        take(data.get(..kept).unwrap_or(data));
         if data.len() >= kept {
             return End::Cut;
         }
+        kept = kept.saturating_sub(data.len());
         at = at.get(data.len()..).unwrap_or_default();
         match at {
             [b'\r', b'\n', next @ ..] if data.len() == size => at = next,
@@ -117,7 +130,16 @@ fn trailers(bytes: &[u8]) -> Option<usize> {
 
 /// Bytes as text: what is no UTF-8 is replaced. Where they are cut, the cut may have gone through a character: what is
 /// left of that is dropped.
-pub(super) fn text(bytes: &[u8], is_cut: bool) -> String {
+pub(super) fn text(bytes: Cow<'_, [u8]>, is_cut: bool) -> String {
+    match bytes {
+        Cow::Borrowed(bytes) => replaced(bytes, is_cut),
+        Cow::Owned(bytes) => {
+            String::from_utf8(bytes).unwrap_or_else(|error| replaced(error.as_bytes(), is_cut))
+        }
+    }
+}
+
+fn replaced(bytes: &[u8], is_cut: bool) -> String {
     let mut text = String::with_capacity(bytes.len());
     let mut chunks = bytes.utf8_chunks().peekable();
     while let Some(chunk) = chunks.next() {

@@ -4,7 +4,9 @@ mod body;
 #[cfg(test)]
 mod tests;
 
-use httparse::{EMPTY_HEADER, Error, Header, Response, Status};
+use std::{mem::MaybeUninit, ops::Range};
+
+use httparse::{Error, Header, ParserConfig, Response, Status};
 use thiserror::Error;
 
 use body::{Body, End, Framing};
@@ -14,9 +16,6 @@ pub const MOST_HEAD_BYTES: usize = 16 * 1_024;
 
 /// How many headers an answer may have.
 pub const MOST_HEADERS: usize = 100;
-
-/// How much of a receiver's body is read, in bytes: enough for the 1000 characters that a row keeps, whatever their length.
-pub const MOST_BODY_BYTES: usize = 4_000;
 
 /// A receiver's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +31,17 @@ pub struct Answer {
     /// The connection can carry another request: the answer was read to its end, nothing came after it, and the
     /// receiver does not close.
     pub reusable: bool,
-    /// The status line and the headers, up to and with the empty line, for [`crate::header_fields`].
-    pub head: String,
+    /// Where the status line and the headers stand in the bytes that were read, up to and with the empty line:
+    /// see [`Answer::head_of`].
+    pub head: Range<usize>,
+}
+
+impl Answer {
+    /// The status line and the headers, for [`crate::header_fields`]. `bytes` are those that the answer was read from. What
+    /// is no UTF-8 is replaced.
+    pub fn head_of(&self, bytes: &[u8]) -> String {
+        body::text(bytes.get(self.head.clone()).unwrap_or_default().into(), false)
+    }
 }
 
 /// Why what came in is no answer. Completes a sentence whose subject is the receiver.
@@ -81,6 +89,8 @@ impl AnswerError {
 /// whose headers are complete counts with as much of its body as there is, since the status has said it all. So does one
 /// whose body is not framed as its headers say. `most_body_bytes` of the body are kept.
 ///
+/// Nothing is allocated but what an answer or an error holds, so that asking for more costs little.
+///
 /// # Errors
 /// An [`AnswerError`], as soon as it is clear that no answer will come.
 pub fn read_answer(
@@ -92,10 +102,12 @@ pub fn read_answer(
     loop {
         let used = bytes.len().saturating_sub(rest.len());
         let room = MOST_HEAD_BYTES.saturating_sub(used);
-        let mut slots = [EMPTY_HEADER; MOST_HEADERS];
-        let mut head = Response::new(&mut slots);
-        let text = match head.parse(rest.get(..room).unwrap_or(rest)) {
-            Ok(Status::Complete(length)) => rest.get(..length).unwrap_or_default(),
+        let mut slots = [const { MaybeUninit::uninit() }; MOST_HEADERS];
+        let mut head = Response::new(&mut []);
+        let text = rest.get(..room).unwrap_or(rest);
+        let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut head, text, &mut slots);
+        let length = match parsed {
+            Ok(Status::Complete(length)) => length,
             Ok(Status::Partial) if rest.len() >= room => return Err(AnswerError::HeadTooLong),
             Ok(Status::Partial) if !is_closed => return Ok(None),
             Ok(Status::Partial) if bytes.is_empty() => return Err(AnswerError::NoAnswer),
@@ -103,50 +115,57 @@ pub fn read_answer(
             Err(Error::TooManyHeaders) => return Err(AnswerError::TooManyHeaders),
             Err(error) => return Err(not_http(&error, rest)),
         };
-        rest = rest.get(text.len()..).unwrap_or_default();
         match head.code.unwrap_or_default() {
-            ..100 => return Err(not_http(&Error::Status, text)),
+            ..100 => return Err(not_http(&Error::Status, rest)),
             // Interim: the answer follows. 101 is final, as it ends HTTP on this connection; nobody has asked for it.
-            100 | 102..200 => {}
-            status => return Ok(answer(status, &head, text, rest, (is_closed, most_body_bytes))),
+            100 | 102..200 => rest = rest.get(length..).unwrap_or_default(),
+            status => {
+                let range = used..used.saturating_add(length);
+                let rest = rest.get(length..).unwrap_or_default();
+                return Ok(answer(status, &head, range, rest, (is_closed, most_body_bytes)));
+            }
         }
     }
 }
 
-/// The answer with this head, which is `text`, if `rest` holds enough of its body.
+/// The answer with this head, which stands at `range`, if `rest` holds enough of its body.
 fn answer(
     status: u16,
     head: &Response<'_, '_>,
-    text: &[u8],
+    range: Range<usize>,
     rest: &[u8],
     (is_closed, most_body_bytes): (bool, usize),
 ) -> Option<Answer> {
     let fields = Fields::read(head);
-    let Body { bytes, end } = Body::read(fields.framing(status), rest, most_body_bytes);
-    if end == End::ToCome && !is_closed {
+    let body = Body::find(fields.framing(status), rest, most_body_bytes);
+    if body.end == End::ToCome && !is_closed {
         return None;
     }
-    let is_read = end == End::After(rest.len());
-    let is_cut = !matches!(end, End::After(_));
+    let is_read = body.end == End::After(rest.len());
     Some(Answer {
         status,
-        body: body::text(&bytes, is_cut),
+        body: body.text(rest),
         reusable: is_read && !is_closed && head.version == Some(1) && fields.keep_alive(status),
-        location: fields.location,
-        retry_after: fields.retry_after,
-        head: body::text(text, false),
+        location: fields.location.map(value_text),
+        retry_after: fields.retry_after.map(value_text),
+        head: range,
     })
 }
 
 /// The headers that matter.
 #[derive(Default)]
 struct Fields<'a> {
-    location: Option<String>,
-    retry_after: Option<String>,
-    /// Each `Content-Length`.
-    lengths: Vec<&'a [u8]>,
-    /// Each `Transfer-Encoding`.
-    codings: Vec<&'a [u8]>,
+    location: Option<&'a [u8]>,
+    retry_after: Option<&'a [u8]>,
+    /// The first of all `Content-Length`s.
+    length: Option<&'a [u8]>,
+    /// How many there are.
+    lengths: usize,
+    lengths_differ: bool,
+    /// The last of all `Transfer-Encoding`s.
+    coding: Option<&'a [u8]>,
+    /// How many there are.
+    codings: usize,
     closes: bool,
 }
 
@@ -154,18 +173,23 @@ impl<'a> Fields<'a> {
     fn read(head: &Response<'_, 'a>) -> Fields<'a> {
         let mut fields = Fields::default();
         for Header { name, value } in head.headers.iter() {
-            match name.to_ascii_lowercase().as_str() {
-                "location" if fields.location.is_none() => fields.location = Some(body::text(value, false)),
-                "retry-after" if fields.retry_after.is_none() => {
-                    fields.retry_after = Some(body::text(value, false));
+            let is = |known: &str| name.eq_ignore_ascii_case(known);
+            if is("content-length") {
+                for length in entries(value) {
+                    fields.lengths += 1;
+                    fields.lengths_differ |= *fields.length.get_or_insert(length) != length;
                 }
-                "content-length" => fields.lengths.extend(entries(value)),
-                "transfer-encoding" => fields.codings.extend(entries(value)),
-                "connection" => {
-                    fields.closes |=
-                        entries(value).iter().any(|option| option.eq_ignore_ascii_case(b"close"));
+            } else if is("transfer-encoding") {
+                for coding in entries(value) {
+                    fields.codings += 1;
+                    fields.coding = Some(coding);
                 }
-                _ => {}
+            } else if is("connection") {
+                fields.closes |= entries(value).any(|option| option.eq_ignore_ascii_case(b"close"));
+            } else if is("location") {
+                fields.location.get_or_insert(value);
+            } else if is("retry-after") {
+                fields.retry_after.get_or_insert(value);
             }
         }
         fields
@@ -178,12 +202,12 @@ impl<'a> Fields<'a> {
             return Framing::Empty;
         }
         // A coding counts before a length that contradicts it, and only the last coding says where the body ends.
-        if let Some(coding) = self.codings.last() {
+        if let Some(coding) = self.coding {
             let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
             return if is_chunked { Framing::Chunked } else { Framing::UntilClosed };
         }
-        let Some((length, others)) = self.lengths.split_first() else { return Framing::UntilClosed };
-        if length.is_empty() || others.iter().any(|other| other != length) {
+        let Some(length) = self.length else { return Framing::UntilClosed };
+        if length.is_empty() || self.lengths_differ {
             return Framing::Unknown;
         }
         let length = length.iter().try_fold(0_u64, |length, digit| {
@@ -198,16 +222,22 @@ impl<'a> Fields<'a> {
     fn keep_alive(&self, status: u16) -> bool {
         let is_clear = match status {
             101 => false,
-            204 | 304 => self.codings.is_empty() && self.lengths.iter().all(|length| *length == b"0"),
-            _ => self.codings.len() + self.lengths.len() == 1,
+            204 | 304 => {
+                self.codings == 0 && self.length.is_none_or(|length| length == b"0") && !self.lengths_differ
+            }
+            _ => self.codings + self.lengths == 1,
         };
         is_clear && !self.closes
     }
 }
 
 /// The entries of a list divided by commas.
-fn entries(value: &[u8]) -> Vec<&[u8]> {
-    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).collect()
+fn entries(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
+}
+
+fn value_text(value: &[u8]) -> String {
+    body::text(value.into(), false)
 }
 
 fn not_http(error: &Error, rest: &[u8]) -> AnswerError {
