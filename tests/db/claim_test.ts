@@ -44,6 +44,7 @@ databaseTest(
       url: URL,
       secret_key: "secret",
       is_active: true,
+      before: null,
     });
     const table = await deliveries(sql);
     assert.deepEqual(table.map((row) => [row.attempts, row.status, row.last_attempt_at !== null]), [
@@ -301,4 +302,54 @@ databaseTest("an endpoint that the last look was not for gets its share at once"
   const rows = await store.claim(2, [allowance(one), allowance(other)]);
   assert.deepEqual(rows.map((row) => row.endpoint_id).sort(), [one, other].sort());
   assert(rows.some((row) => row.id === only));
+});
+
+databaseTest(
+  "what goes back is as it was before the claim, and only while it is this claim's",
+  async (database) => {
+    const { sql, store } = database;
+    const endpoint = await insertEndpoint(sql, { url: URL });
+    const [fresh, waiting, taken] = await insertDeliveries(sql, endpoint, 3);
+    await sql`update public.webhook_deliveries set attempts = 2, response_status = 500, response_body = 'é"\\',
+    error_message = 'HTTP 500; attempt 2 of 16, next in 0.001 s', last_attempt_at = now() - interval '1 minute'
+    where id = ${waiting!}`;
+    const before = await deliveries(sql);
+    const rows = await claim({ store }, 3);
+    assert.equal(rows.length, 3);
+    // Somebody else has it since: its lease was over.
+    await sql`update public.webhook_deliveries set attempts = attempts + 1 where id = ${taken!}`;
+    await store.giveBack(JSON.stringify(rows.map(({ id, attempt, before }) => ({ id, attempt, before }))));
+    const after = await deliveries(sql);
+    const of = (table: typeof after, id?: string) => table.find((row) => row.id === id);
+    assert.deepEqual([of(after, fresh), of(after, waiting)], [of(before, fresh), of(before, waiting)]);
+    assert.equal(of(after, taken)?.attempts, 2);
+    // A claim whose answer was lost is given back once.
+    await store.giveBack(JSON.stringify(rows.map(({ id, attempt, before }) => ({ id, attempt, before }))));
+    assert.deepEqual(await deliveries(sql), after);
+  },
+);
+
+databaseTest(
+  "a claim passes over what somebody else has taken since the look at the queue",
+  async (database) => {
+    const { sql, store } = database;
+    const endpoint = await insertEndpoint(sql, { url: URL });
+    const all = await insertDeliveries(sql, endpoint, 30);
+    assert.deepEqual((await claim({ store }, 2)).map(({ id }) => id), all.slice(0, 2));
+    await sql`update public.webhook_deliveries set status = 'delivered' where id = any (${
+      all.slice(2, 8)
+    }::uuid[])`;
+    assert.deepEqual((await claim({ store }, 3)).map(({ id }) => id), all.slice(8, 11));
+  },
+);
+
+databaseTest("a claim is no larger than what fits, in bytes as they are stored", async (database) => {
+  const { sql, store } = database;
+  const endpoint = await insertEndpoint(sql, { url: URL });
+  const all = await insertDeliveries(sql, endpoint, 4);
+  // Text that does not compress.
+  await sql`update public.webhook_deliveries set payload = jsonb_build_object('x',
+    (select string_agg(md5(random()::text || n), '') from generate_series(1, 30000) n)
+    || (select string_agg(md5(random()::text || n), '') from generate_series(1, 70000) n))`;
+  assert.deepEqual((await claim({ store }, 4)).map(({ id }) => id), all.slice(0, 2));
 });

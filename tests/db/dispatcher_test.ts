@@ -176,13 +176,13 @@ databaseTest("a run whose time is spent says what is left", async (database) => 
     let clock = 0;
     const runtime = testRuntime(database, { WEBHOOK_CONCURRENCY: "4" });
     // The time is over with the first request.
-    const { send } = runtime;
+    const { carry } = runtime;
     const timed: typeof runtime = {
       ...runtime,
       now: () => clock,
-      send: (...args) => {
+      carry: (...args) => {
         clock = 60_000;
-        return send(...args);
+        return carry(...args);
       },
     };
     const { processed, remaining, due } = await (await createHandler(timed)(post())).json();

@@ -89,7 +89,7 @@ pub const SETTINGS: [Variable; 28] = [
         "WEBHOOK_ENDPOINT_CONCURRENCY",
         "50",
         "a whole number from 1 to 1000",
-        "to one endpoint; it begins with 16. By default half of `WEBHOOK_CONCURRENCY`",
+        "to one endpoint; it begins with 12. By default half of `WEBHOOK_CONCURRENCY`",
     ),
     variable(
         "WEBHOOK_REQUEST_TIMEOUT",

@@ -6,7 +6,7 @@ use super::pace::{Level, Pace};
 use crate::Settings;
 
 /// An endpoint's first window: as much as nobody minds, before it has shown what it can do.
-const FIRST_WINDOW: u32 = 16;
+const FIRST_WINDOW: u32 = 12;
 
 /// How many deliveries are claimed at once for an endpoint that does not exist or is switched off: they are refused
 /// without being sent.

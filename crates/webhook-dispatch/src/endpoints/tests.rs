@@ -58,13 +58,13 @@ fn only(id: &str, most: u32) -> Vec<(String, u32)> {
 #[test]
 fn each_endpoint_begins_with_a_small_window_that_grows_with_what_is_delivered() {
     let mut endpoints = observed(&[facts("a", 1_000), facts("b", 3)]);
-    assert_eq!(order_at(&mut endpoints, NOW).0, [("a".to_owned(), 16), ("b".to_owned(), 3)]);
-    claim(&mut endpoints, "a", 16);
+    assert_eq!(order_at(&mut endpoints, NOW).0, [("a".to_owned(), 12), ("b".to_owned(), 3)]);
+    claim(&mut endpoints, "a", 12);
     claim(&mut endpoints, "b", 3);
     // What is full waits for its answers, not for time.
     assert_eq!(order_at(&mut endpoints, NOW), (vec![], None));
-    end(&mut endpoints, "a", &answered(200), 16, NOW);
-    assert_eq!(order_at(&mut endpoints, NOW).0, only("a", 32));
+    end(&mut endpoints, "a", &answered(200), 12, NOW);
+    assert_eq!(order_at(&mut endpoints, NOW).0, only("a", 24));
     for _ in 0..5 {
         let (allowed, _) = order_at(&mut endpoints, NOW);
         claim(&mut endpoints, "a", allowed[0].1);
@@ -79,10 +79,10 @@ fn each_endpoint_begins_with_a_small_window_that_grows_with_what_is_delivered() 
 #[test]
 fn an_endpoint_that_is_mostly_busy_is_not_worth_a_claim_and_does_not_hold_up_another() {
     let mut endpoints = observed(&[facts("busy", 1_000), facts("idle", 0)]);
-    claim(&mut endpoints, "busy", 12);
+    claim(&mut endpoints, "busy", 9);
     assert_eq!(order_at(&mut endpoints, NOW).0, []);
-    endpoints.observe(&[facts("busy", 988), facts("idle", 9)], &Settings::default(), &NativeUrlParser, NOW);
-    assert_eq!(order_at(&mut endpoints, NOW).0, [("busy".to_owned(), 4), ("idle".to_owned(), 9)]);
+    endpoints.observe(&[facts("busy", 991), facts("idle", 9)], &Settings::default(), &NativeUrlParser, NOW);
+    assert_eq!(order_at(&mut endpoints, NOW).0, [("busy".to_owned(), 3), ("idle".to_owned(), 9)]);
 }
 
 #[test]
@@ -194,10 +194,10 @@ fn a_probe_asks_for_quiet_and_an_idle_dispatcher_claims_whatever_there_is() {
     let order = endpoints.claim_order(99, &Settings::default(), NOW);
     assert_eq!(order.allowances[0].quiet_ms, Some(270_000));
     let mut endpoints = observed(&[facts("a", 100)]);
-    claim(&mut endpoints, "a", 12);
+    claim(&mut endpoints, "a", 9);
     assert_eq!(endpoints.claim_order(99, &Settings::default(), NOW).allowances, []);
     let order = endpoints.claim_order(100, &Settings::default(), NOW);
-    assert_eq!((order.allowances[0].most, order.allowances[0].quiet_ms), (4, None));
+    assert_eq!((order.allowances[0].most, order.allowances[0].quiet_ms), (3, None));
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn an_endpoint_whose_protocol_batches_may_have_as_many_deliveries_as_its_request
         .iter()
         .map(|allowance| (allowance.id.as_str(), allowance.most, allowance.batch))
         .collect();
-    assert_eq!((most, order.rows), (vec![("a", 700, 500), ("b", 16, 1)], 716));
+    assert_eq!((most, order.rows), (vec![("a", 700, 500), ("b", 12, 1)], 712));
 }
 
 #[test]

@@ -209,11 +209,11 @@ fn a_breaker_counts_what_the_tables_do_not_know_yet() {
 fn more_is_claimed_ahead_the_faster_an_endpoint_answers_and_nothing_before_it_has() {
     let mut dispatcher = dispatcher(&[("a", 10_000)]);
     let order = dispatcher.claim_order(100, NOW);
-    assert_eq!((order.rows, order.allowances[0].most, order.refill_at), (100, 16, 0));
+    assert_eq!((order.rows, order.allowances[0].most, order.refill_at), (100, 12, 0));
     let mut ahead = |ms: f64| {
-        dispatcher.take_in(rows("a", 16), NOW);
-        let numbers = begin(&mut dispatcher, 16);
-        for _ in 0..16 {
+        dispatcher.take_in(rows("a", 12), NOW);
+        let numbers = begin(&mut dispatcher, 12);
+        for _ in 0..40 {
             answer(&mut dispatcher, &numbers[..1], ms);
             dispatcher.take_in(rows("a", 1), NOW);
             assert_eq!(begin(&mut dispatcher, 1).len(), 1);
@@ -232,9 +232,9 @@ fn more_is_claimed_ahead_the_faster_an_endpoint_answers_and_nothing_before_it_ha
 fn slow_endpoints_together_leave_half_of_the_slots_to_quick_ones() {
     let mut dispatcher = dispatcher(&[("quick", 1_000), ("slow", 1_000)]);
     for (id, ms) in [("quick", 20.0), ("slow", 2_000.0)] {
-        for _ in 0..4 {
-            dispatcher.take_in(rows(id, 16), NOW);
-            let numbers = begin(&mut dispatcher, 16);
+        for _ in 0..6 {
+            dispatcher.take_in(rows(id, 12), NOW);
+            let numbers = begin(&mut dispatcher, 12);
             answer(&mut dispatcher, &numbers, ms);
         }
     }
