@@ -64,7 +64,7 @@ fn each_endpoint_begins_with_a_small_window_that_grows_with_what_is_delivered() 
     // What is full waits for its answers, not for time.
     assert_eq!(order_at(&mut endpoints, NOW), (vec![], None));
     end(&mut endpoints, "a", &answered(200), 12, NOW);
-    assert_eq!(order_at(&mut endpoints, NOW).0, only("a", 24));
+    assert_eq!(order_at(&mut endpoints, NOW).0, only("a", 36));
     for _ in 0..5 {
         let (allowed, _) = order_at(&mut endpoints, NOW);
         claim(&mut endpoints, "a", allowed[0].1);
