@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::Secrets;
+use crate::{Secrets, macs::HmacKey};
 
 pub(crate) const BODY_SCHEME: &str = "sha256=";
 pub(crate) const STANDARD_VERSION: &str = "v1,";
@@ -46,6 +46,7 @@ pub(crate) fn standard_mac(key: &Key, id: &str, timestamp: &str, body: &[u8]) ->
 pub(crate) struct Key {
     bytes: Vec<u8>,
     ready: Hmac<Sha256>,
+    begun: HmacKey,
 }
 
 impl Key {
@@ -55,11 +56,15 @@ impl Key {
     )]
     pub(crate) fn new(bytes: &[u8]) -> Key {
         let ready = Hmac::new_from_slice(bytes).expect("HMAC takes keys of any length");
-        Key { bytes: bytes.to_vec(), ready }
+        Key { bytes: bytes.to_vec(), ready, begun: HmacKey::new(bytes) }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    pub(crate) fn ready(&self) -> &HmacKey {
+        &self.begun
     }
 
     pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
