@@ -3,7 +3,9 @@
 //! A vector instruction does for four messages what a plain one does for one. The rounds are written once, over
 //! [`Words`]: 128-bit vectors where WebAssembly has them, four numbers elsewhere, which is what the tests run natively.
 
-use vector::Words;
+mod words;
+
+use words::Words;
 
 /// How many messages are hashed side by side.
 pub(crate) const LANES: usize = 4;
@@ -16,41 +18,36 @@ pub(crate) type Block = [u8; 64];
 
 /// Takes blocks into each of four states, as many as the shortest of the four runs has; the rest of a longer run is left
 /// out.
-pub(crate) fn compress(states: &mut [State; LANES], runs: [&[Block]; LANES]) {
-    let mut hash = gathered(states);
-    let [first, second, third, fourth] = runs;
-    for (((first, second), third), fourth) in first.iter().zip(second).zip(third).zip(fourth) {
-        let mixed = rounds(hash, words([first, second, third, fourth]));
-        for (word, mixed) in hash.iter_mut().zip(mixed) {
+#[inline(never)]
+pub(crate) fn compress(hashes: [(&mut State, &[Block]); LANES]) {
+    let [(state_1, run_1), (state_2, run_2), (state_3, run_3), (state_4, run_4)] = hashes;
+    let mut state = gathered([state_1, state_2, state_3, state_4]);
+    for (((block_1, block_2), block_3), block_4) in run_1.iter().zip(run_2).zip(run_3).zip(run_4) {
+        let mixed = rounds(state, words([block_1, block_2, block_3, block_4]));
+        for (word, mixed) in state.iter_mut().zip(mixed) {
             *word = word.plus(mixed);
         }
     }
-    scatter(hash, states);
-}
-
-/// The state's words of all lanes: lane n of word m is word m of state n.
-fn gathered(states: &[State; LANES]) -> [Words; 8] {
-    let [first, second, third, fourth] = states;
-    let mut hash = [Words::all(0); 8];
-    for ((((word, a), b), c), d) in hash.iter_mut().zip(first).zip(second).zip(third).zip(fourth) {
-        *word = Words::of([*a, *b, *c, *d]);
-    }
-    hash
-}
-
-fn scatter(hash: [Words; 8], states: &mut [State; LANES]) {
-    let [first, second, third, fourth] = states;
-    for ((((word, a), b), c), d) in hash.iter().zip(first).zip(second).zip(third).zip(fourth) {
+    for ((((word, a), b), c), d) in state.iter().zip(state_1).zip(state_2).zip(state_3).zip(state_4) {
         [*a, *b, *c, *d] = word.lanes();
     }
+}
+
+/// Lane n of word m is word m of state n.
+fn gathered([state_1, state_2, state_3, state_4]: [&State; LANES]) -> [Words; 8] {
+    let mut state = [Words::all(0); 8];
+    for ((((word, a), b), c), d) in state.iter_mut().zip(state_1).zip(state_2).zip(state_3).zip(state_4) {
+        *word = Words::of([*a, *b, *c, *d]);
+    }
+    state
 }
 
 /// The sixteen big-endian words of four blocks.
 #[inline(always)]
 fn words(blocks: [&Block; LANES]) -> [Words; 16] {
-    let [(first, _), (second, _), (third, _), (fourth, _)] = blocks.map(|block| block.as_chunks());
+    let [(words_1, _), (words_2, _), (words_3, _), (words_4, _)] = blocks.map(|block| block.as_chunks());
     let mut words = [Words::all(0); 16];
-    for ((((word, a), b), c), d) in words.iter_mut().zip(first).zip(second).zip(third).zip(fourth) {
+    for ((((word, a), b), c), d) in words.iter_mut().zip(words_1).zip(words_2).zip(words_3).zip(words_4) {
         *word = Words::of_bytes([*a, *b, *c, *d]);
     }
     words
@@ -88,8 +85,7 @@ fn sixteen_rounds(hash: [Words; 8], schedule: [Words; 16], constants: &[u32; 16]
     let hash = round(hash, w12, k12);
     let hash = round(hash, w13, k13);
     let hash = round(hash, w14, k14);
-    let hash = round(hash, w15, k15);
-    hash
+    round(hash, w15, k15)
 }
 
 /// FIPS 180-4, section 6.2.2, step 3.
@@ -210,136 +206,32 @@ const ROUND_CONSTANTS: [[u32; 16]; 4] = [
     ],
 ];
 
-/// A word of each lane.
-#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-mod vector {
-    use core::arch::wasm32::{
-        i8x16_shuffle, u32x4, u32x4_add, u32x4_extract_lane, u32x4_shl, u32x4_shr, u32x4_splat, v128,
-        v128_bitselect, v128_or, v128_xor,
-    };
+#[cfg(test)]
+mod tests {
+    use proptest::{array::uniform4, collection::vec, prelude::*};
+    use sha2::block_api::compress256;
 
-    #[derive(Clone, Copy)]
-    pub(super) struct Words(v128);
+    use super::*;
 
-    impl Words {
-        #[inline(always)]
-        pub(super) fn all(word: u32) -> Words {
-            Words(u32x4_splat(word))
-        }
-
-        #[inline(always)]
-        pub(super) fn of([a, b, c, d]: [u32; 4]) -> Words {
-            Words(u32x4(a, b, c, d))
-        }
-
-        /// Big-endian words. WebAssembly reads little-endian ones, and a shuffle turns the bytes of all four around.
-        #[inline(always)]
-        pub(super) fn of_bytes(bytes: [[u8; 4]; 4]) -> Words {
-            let Words(read) = Words::of(bytes.map(u32::from_le_bytes));
-            Words(i8x16_shuffle::<3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12>(read, read))
-        }
-
-        #[inline(always)]
-        pub(super) fn lanes(self) -> [u32; 4] {
-            let Words(words) = self;
-            [
-                u32x4_extract_lane::<0>(words),
-                u32x4_extract_lane::<1>(words),
-                u32x4_extract_lane::<2>(words),
-                u32x4_extract_lane::<3>(words),
-            ]
-        }
-
-        #[inline(always)]
-        pub(super) fn plus(self, other: Words) -> Words {
-            Words(u32x4_add(self.0, other.0))
-        }
-
-        #[inline(always)]
-        pub(super) fn xor(self, other: Words) -> Words {
-            Words(v128_xor(self.0, other.0))
-        }
-
-        /// The bits of `one` where this has ones, those of `zero` elsewhere.
-        #[inline(always)]
-        pub(super) fn choose(self, one: Words, zero: Words) -> Words {
-            Words(v128_bitselect(one.0, zero.0, self.0))
-        }
-
-        /// Rotated to the right.
-        #[inline(always)]
-        pub(super) fn rotated<const BITS: u32>(self) -> Words {
-            Words(v128_or(u32x4_shr(self.0, BITS), u32x4_shl(self.0, 32 - BITS)))
-        }
-
-        /// Shifted to the right.
-        #[inline(always)]
-        pub(super) fn shifted<const BITS: u32>(self) -> Words {
-            Words(u32x4_shr(self.0, BITS))
-        }
+    fn block() -> impl Strategy<Value = Block> {
+        vec(any::<u8>(), 64).prop_map(|bytes| bytes.try_into().unwrap())
     }
-}
 
-/// A word of each lane.
-#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-mod vector {
-    #[derive(Clone, Copy)]
-    pub(super) struct Words([u32; 4]);
-
-    impl Words {
-        #[inline(always)]
-        pub(super) fn all(word: u32) -> Words {
-            Words([word; 4])
-        }
-
-        #[inline(always)]
-        pub(super) fn of(words: [u32; 4]) -> Words {
-            Words(words)
-        }
-
-        /// Big-endian words.
-        #[inline(always)]
-        pub(super) fn of_bytes(bytes: [[u8; 4]; 4]) -> Words {
-            Words(bytes.map(u32::from_be_bytes))
-        }
-
-        #[inline(always)]
-        pub(super) fn lanes(self) -> [u32; 4] {
-            self.0
-        }
-
-        #[inline(always)]
-        pub(super) fn plus(self, other: Words) -> Words {
-            self.with(other, u32::wrapping_add)
-        }
-
-        #[inline(always)]
-        pub(super) fn xor(self, other: Words) -> Words {
-            self.with(other, |a, b| a ^ b)
-        }
-
-        /// The bits of `one` where this has ones, those of `zero` elsewhere.
-        #[inline(always)]
-        pub(super) fn choose(self, one: Words, zero: Words) -> Words {
-            self.with(one.xor(zero), |mask, differing| mask & differing).xor(zero)
-        }
-
-        /// Rotated to the right.
-        #[inline(always)]
-        pub(super) fn rotated<const BITS: u32>(self) -> Words {
-            Words(self.0.map(|word| word.rotate_right(BITS)))
-        }
-
-        /// Shifted to the right.
-        #[inline(always)]
-        pub(super) fn shifted<const BITS: u32>(self) -> Words {
-            Words(self.0.map(|word| word >> BITS))
-        }
-
-        #[inline(always)]
-        fn with(self, other: Words, of: impl Fn(u32, u32) -> u32) -> Words {
-            let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
-            Words([of(a, e), of(b, f), of(c, g), of(d, h)])
+    proptest! {
+        #[test]
+        fn each_lane_is_compressed_as_it_is_alone(
+            states: [State; LANES],
+            runs in uniform4(vec(block(), 0..6)),
+        ) {
+            let shortest = runs.iter().map(Vec::len).min().unwrap();
+            let mut alone = states;
+            for (state, run) in alone.iter_mut().zip(&runs) {
+                compress256(state, &run[..shortest]);
+            }
+            let [mut a, mut b, mut c, mut d] = states;
+            let [run_a, run_b, run_c, run_d] = &runs;
+            compress([(&mut a, run_a), (&mut b, run_b), (&mut c, run_c), (&mut d, run_d)]);
+            prop_assert_eq!([a, b, c, d], alone);
         }
     }
 }
