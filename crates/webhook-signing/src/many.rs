@@ -33,7 +33,10 @@ pub struct Signatures {
     pub standard: Option<String>,
 }
 
-/// The signatures of messages, in their order. For two and more this takes about half the time of one after another.
+/// The signatures of messages, in their order.
+///
+/// In WASM this takes about half the time of one message after another, and a tenth as long as the engine has not optimised
+/// the module yet. A message alone gains nothing once it has.
 pub fn sign_all(messages: &[ToSign<'_>]) -> Vec<Signatures> {
     let heads: Vec<String> =
         messages.iter().map(|message| format!("{}.{}.", message.id, message.timestamp_s)).collect();
