@@ -5,12 +5,16 @@
 
 mod fingerprint;
 mod keys;
+mod lanes;
+mod macs;
+mod many;
 mod secret;
 mod signature;
 mod verification;
 
 pub use fingerprint::{Fingerprint, fingerprints};
 pub use keys::key_matches;
+pub use many::{Signatures, ToSign, sign_all};
 pub use secret::{SecretKey, SecretKind, Secrets};
 pub use signature::{body_signature, standard_signature};
 pub use verification::{DEFAULT_TOLERANCE_S, Received, VerifyError, verify, verify_body_signature};

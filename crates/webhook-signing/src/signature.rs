@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::Secrets;
+use crate::{Secrets, macs::BegunKey};
 
 pub(crate) const BODY_SCHEME: &str = "sha256=";
 pub(crate) const STANDARD_VERSION: &str = "v1,";
@@ -15,10 +15,7 @@ pub(crate) const STANDARD_VERSION: &str = "v1,";
 ///
 /// It has room for one signature: of several secrets the first signs, and a pass phrase signs as a whole.
 pub fn body_signature(secrets: &Secrets, body: &[u8]) -> String {
-    let mut header = String::with_capacity(BODY_SCHEME.len() + 64);
-    header.push_str(BODY_SCHEME);
-    push_hex(&mut header, &secrets.body_key().mac(&[body]));
-    header
+    body_header(secrets.body_key().mac(&[body]))
 }
 
 /// `webhook-signature`: a `v1,` signature a secret, separated by blanks, each the base64 of HMAC-SHA256 over
@@ -27,14 +24,26 @@ pub fn body_signature(secrets: &Secrets, body: &[u8]) -> String {
 /// Source: the Standard Webhooks specification, "Signature scheme".
 pub fn standard_signature(secrets: &Secrets, id: &str, timestamp_s: i64, body: &[u8]) -> String {
     let timestamp = timestamp_s.to_string();
-    let signatures: Vec<String> = secrets
-        .standard_keys()
-        .map(|key| {
-            let mac = standard_mac(key, id, &timestamp, body);
-            format!("{STANDARD_VERSION}{}", BASE64_STANDARD.encode(mac))
-        })
-        .collect();
-    signatures.join(" ")
+    standard_header(secrets.standard_keys().map(|key| standard_mac(key, id, &timestamp, body)))
+}
+
+pub(crate) fn body_header(mac: [u8; 32]) -> String {
+    let mut header = String::with_capacity(BODY_SCHEME.len() + 64);
+    header.push_str(BODY_SCHEME);
+    push_hex(&mut header, &mac);
+    header
+}
+
+pub(crate) fn standard_header(macs: impl Iterator<Item = [u8; 32]>) -> String {
+    let mut header = String::with_capacity(STANDARD_VERSION.len() + 44);
+    for mac in macs {
+        if !header.is_empty() {
+            header.push(' ');
+        }
+        header.push_str(STANDARD_VERSION);
+        BASE64_STANDARD.encode_string(mac, &mut header);
+    }
+    header
 }
 
 pub(crate) fn standard_mac(key: &Key, id: &str, timestamp: &str, body: &[u8]) -> [u8; 32] {
@@ -46,6 +55,7 @@ pub(crate) fn standard_mac(key: &Key, id: &str, timestamp: &str, body: &[u8]) ->
 pub(crate) struct Key {
     bytes: Vec<u8>,
     ready: Hmac<Sha256>,
+    begun: BegunKey,
 }
 
 impl Key {
@@ -55,11 +65,16 @@ impl Key {
     )]
     pub(crate) fn new(bytes: &[u8]) -> Key {
         let ready = Hmac::new_from_slice(bytes).expect("HMAC takes keys of any length");
-        Key { bytes: bytes.to_vec(), ready }
+        Key { bytes: bytes.to_vec(), ready, begun: BegunKey::new(bytes) }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The same for many messages at once.
+    pub(crate) fn begun(&self) -> &BegunKey {
+        &self.begun
     }
 
     pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
@@ -91,6 +106,11 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+    use crate::{
+        ToSign,
+        macs::{Message, macs},
+        sign_all,
+    };
 
     #[derive(Deserialize)]
     struct HmacCase {
@@ -109,10 +129,15 @@ mod tests {
         let cases: Vec<HmacCase> =
             serde_json::from_str(include_str!("../../../tests/vectors/hmac-sha256-rfc4231.json")).unwrap();
         assert_eq!(cases.len(), 7);
-        for case in cases {
-            let mac = Key::new(&bytes(&case.key_hex)).mac(&[&bytes(&case.data_hex)]);
+        let keys: Vec<Key> = cases.iter().map(|case| Key::new(&bytes(&case.key_hex))).collect();
+        let data: Vec<Vec<u8>> = cases.iter().map(|case| bytes(&case.data_hex)).collect();
+        let parts: Vec<[&[u8]; 1]> = data.iter().map(|data| [data.as_slice()]).collect();
+        let together: Vec<Message<'_>> =
+            keys.iter().zip(&parts).map(|(key, parts)| Message { key: key.begun(), parts }).collect();
+        for (((case, key), parts), together) in cases.iter().zip(&keys).zip(&parts).zip(macs(&together)) {
             // Case 5 of the RFC gives the first 128 bits only.
-            assert!(mac.starts_with(&bytes(&case.mac_hex)), "{}", case.name);
+            assert!(key.mac(parts).starts_with(&bytes(&case.mac_hex)), "{}", case.name);
+            assert!(together.starts_with(&bytes(&case.mac_hex)), "{}, together", case.name);
         }
     }
 
@@ -132,16 +157,26 @@ mod tests {
         let cases: Vec<SignatureCase> =
             serde_json::from_str(include_str!("../../../tests/vectors/signatures.json")).unwrap();
         assert_eq!(cases.len(), 6);
-        for case in cases {
-            let secrets = Secrets::parse(&case.secret_key).unwrap();
-            let body = case.body.as_bytes();
-            assert_eq!(
-                standard_signature(&secrets, &case.id, case.timestamp, body),
-                case.webhook_signature,
-                "{}",
-                case.name
-            );
-            assert_eq!(body_signature(&secrets, body), case.x_webhook_signature, "{}", case.name);
+        let secrets: Vec<Secrets> =
+            cases.iter().map(|case| Secrets::parse(&case.secret_key).unwrap()).collect();
+        let messages: Vec<ToSign<'_>> = cases
+            .iter()
+            .zip(&secrets)
+            .map(|(case, secrets)| ToSign {
+                secrets,
+                id: &case.id,
+                timestamp_s: case.timestamp,
+                body: case.body.as_bytes(),
+                standard: true,
+            })
+            .collect();
+        for ((case, message), together) in cases.iter().zip(&messages).zip(sign_all(&messages)) {
+            let ToSign { secrets, id, timestamp_s, body, .. } = *message;
+            let standard = standard_signature(secrets, id, timestamp_s, body);
+            assert_eq!(standard, case.webhook_signature, "{}", case.name);
+            assert_eq!(together.standard, Some(standard), "{}, together", case.name);
+            assert_eq!(body_signature(secrets, body), case.x_webhook_signature, "{}", case.name);
+            assert_eq!(together.body, case.x_webhook_signature, "{}, together", case.name);
         }
     }
 }
