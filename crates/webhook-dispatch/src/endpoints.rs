@@ -200,7 +200,8 @@ impl Endpoints {
         }
         // A claim costs much the same for one row as for hundreds. Whoever has nothing under way has nothing better to do.
         let is_idle = free >= settings.concurrency && waiting == 0;
-        if !is_idle && !(is_worth_it && room.saturating_mul(2) >= ahead) {
+        is_worth_it &= room.saturating_mul(2) >= ahead;
+        if !(is_idle || is_worth_it) {
             order.allowances.clear();
         }
         order.refill_at = ahead / 2;

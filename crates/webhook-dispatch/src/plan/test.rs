@@ -4,9 +4,8 @@
 use webhook_backoff::Outcome;
 use webhook_payload::Tamper;
 use webhook_protocol::HttpUrlParser;
-use webhook_signing::Secrets;
 
-use super::{Plan, Ready, Refusal};
+use super::{Plan, Ready};
 use crate::{ClaimedDelivery, Dispatcher};
 
 /// What a receiver should do with a request that is wrong on purpose.
@@ -47,29 +46,26 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         let attributes = message.attributes().into_iter().map(|(name, value)| (name, value.into_owned()));
         Some((message.body.to_owned(), attributes.collect()))
     }
+}
 
-    pub(super) fn tampered(
-        &self,
-        row: &ClaimedDelivery,
-        secrets: Option<&Secrets>,
-        tamper: Tamper,
-        now_ms: u64,
-    ) -> Result<Ready, Refusal> {
-        if secrets.is_none() {
-            return Err(Refusal::Unsigned);
-        }
-        let at_ms = if tamper == Tamper::Timestamp { now_ms.saturating_sub(TOO_OLD_MS) } else { now_ms };
-        let mut ready = self.ready(row, secrets, at_ms)?;
+/// When a message says that it was sent.
+pub(super) fn sent_at(tamper: Option<Tamper>, now_ms: u64) -> u64 {
+    if tamper == Some(Tamper::Timestamp) { now_ms.saturating_sub(TOO_OLD_MS) } else { now_ms }
+}
+
+impl Ready {
+    /// Makes it wrong, once it is signed.
+    pub(super) fn tamper(&mut self, tamper: Tamper) {
         match tamper {
             Tamper::Timestamp => {}
-            Tamper::Body => ready.body = with_another_byte(&ready.body),
-            Tamper::Missing => (ready.standard_signature, ready.body_signature) = (None, None),
+            Tamper::Body => self.body = with_another_byte(&self.body),
+            Tamper::Missing => (self.standard_signature, self.body_signature) = (None, None),
             Tamper::Signature => {
-                ready.standard_signature = ready.standard_signature.map(|text| with_wrong_bits(&text, ','));
-                ready.body_signature = ready.body_signature.map(|text| with_wrong_bits(&text, '='));
+                self.standard_signature =
+                    self.standard_signature.take().map(|text| with_wrong_bits(&text, ','));
+                self.body_signature = self.body_signature.take().map(|text| with_wrong_bits(&text, '='));
             }
         }
-        Ok(ready)
     }
 }
 
@@ -99,7 +95,7 @@ fn with_wrong_bits(signatures: &str, mark: char) -> String {
 #[cfg(test)]
 mod tests {
     use webhook_backoff::Fault;
-    use webhook_signing::{Received, VerifyError, verify, verify_body_signature};
+    use webhook_signing::{Received, Secrets, VerifyError, verify, verify_body_signature};
 
     use super::*;
     use crate::{

@@ -144,10 +144,10 @@ fn every_row_is_either_planned_or_refused_with_a_reason() {
             "not sent: payload: expected JSON, got a syntax error at line 1, column 1",
             "not sent: payload: has more than the 1048576 bytes that are sent; make it smaller or raise WEBHOOK_MAX_PAYLOAD",
             "not sent: url: unknown option \"rat\"; known: rate, timeout, concurrency, format",
-            "not sent: request: the header webhook-id holds control characters or bytes beyond ASCII",
             "not sent: url: 127.0.0.1 is a loopback address and is not called; a self-hoster can allow it by WEBHOOK_ALLOWED_ADDRESSES=127.0.0.1/32",
             "not sent: url: 10.0.0.1 is a private address and is not called; a self-hoster can allow it by WEBHOOK_ALLOWED_ADDRESSES=10.0.0.1/32",
             "not sent: all its 16 attempts are used up, and the last one had no outcome",
+            "not sent: request: the header webhook-id holds control characters or bytes beyond ASCII",
         ]
     );
     assert!(plan.refused.iter().all(|update| update.disposition == Disposition::Exhausted));

@@ -41,7 +41,7 @@ fn batch(url: &str, attempts: Vec<AttemptRef>, outcomes: Vec<Outcome>) -> BatchO
         endpoint_id: url.to_owned(),
         attempts,
         ends: outcomes.into_iter().map(End::of).collect(),
-        duration_ms: 7,
+        duration_ms: 7.0,
     }
 }
 
