@@ -35,9 +35,8 @@ export function claimed(url: string, columns: Partial<ClaimedRow> = {}): Claimed
 }
 
 export function planned(url: string, columns?: Partial<ClaimedRow>): HttpRequest {
-  const { batches, refused } = testDispatcher({ allowedAddresses: "0.0.0.0/0, ::/0" }).plan([
-    claimed(url, columns),
-  ], Date.now());
+  const settings = { allowedAddresses: "0.0.0.0/0, ::/0", maxPayloadBytes: 64 * 1_048_576 };
+  const { batches, refused } = testDispatcher(settings).plan([claimed(url, columns)], Date.now());
   assert.equal(batches.length, 1, refused[0]?.error_message ?? "");
   return requestOf(batches[0]!);
 }
