@@ -5,7 +5,7 @@
  */
 
 /** What newer runtimes have; the hosted one's Deno 2.1.4 has not. */
-const { fromBase64 } = Uint8Array as { fromBase64?: (text: string) => Uint8Array<ArrayBuffer> };
+const { fromBase64 } = Uint8Array as { fromBase64?: (text: string) => BufferSource };
 
 export function decodeBase64(text: string): BufferSource {
   if (fromBase64) return fromBase64(text);

@@ -152,7 +152,7 @@ fn every_row_is_either_planned_or_refused_with_a_reason() {
     );
     assert!(plan.refused.iter().all(|update| update.disposition == Disposition::Exhausted));
     let attempts: Vec<u32> = plan.refused.iter().map(|update| update.attempt).collect();
-    assert_eq!(attempts, [2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 17]);
+    assert_eq!(attempts, [2, 2, 2, 2, 2, 2, 2, 2, 2, 17, 2]);
     assert_eq!(plan.batches.len(), 1);
 }
 
