@@ -28,12 +28,12 @@ export const CONCURRENCY = 100;
  * @param {import("../stack/cleanup.mjs").Cleanup} cleanup
  * @param {keyof typeof KINDS} name
  * @param {{ deno: string, databaseUrl: string, keys: { secretKey: string, serviceRoleKey: string }, budgetMs: number,
- *   certificates?: { caFile: string, ca: string }, urls: string[], bytes: number, onSpawn: (pid: number) => Promise<void> }} options `budgetMs`: how
- *   long a call goes on
+ *   certificates?: { caFile: string, ca: string }, urls: string[], bytes: number, env?: Record<string, string>, onSpawn: (pid: number) => Promise<void> }} options
+ *   `budgetMs`: how long a call goes on; `env`: more variables
  * @returns {Promise<{ pid: number, call: (body: object) => Promise<object> }>} `call`: one run, to its end
  */
 export async function startKind(cleanup, name, options) {
-  const { deno, databaseUrl, keys, budgetMs, certificates, urls, bytes, onSpawn } = options;
+  const { deno, databaseUrl, keys, budgetMs, certificates, urls, bytes, onSpawn, env } = options;
   const logs = join(ROOT, ".local/logs");
   await mkdir(logs, { recursive: true });
   const log = createWriteStream(join(logs, `bench-${name}.log`), { flags: "a" });
@@ -49,6 +49,7 @@ export async function startKind(cleanup, name, options) {
       BENCH_URLS: JSON.stringify(urls),
       BENCH_BYTES: String(bytes),
       ...(certificates && { DENO_CERT: certificates.caFile, BENCH_CA: certificates.ca }),
+      ...env,
     },
     onLine: (line) => log.write(`${line}\n`),
     onSpawn: (spawned) => {

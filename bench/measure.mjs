@@ -12,7 +12,7 @@ import { startReceiver } from "./receivers.mjs";
 import { cpuMs } from "./usage.mjs";
 
 /** After so many deliveries at no latency a process is warm. */
-const WARM_UP_ROWS = 1_000;
+const WARM_UP_ROWS = 5_000;
 const WARM_UP_BYTES = 1_024;
 /** How long a call goes on, in milliseconds. One after the other, it makes no difference. */
 const BUDGET_MS = 10_000;
