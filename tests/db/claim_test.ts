@@ -336,9 +336,8 @@ databaseTest(
     const endpoint = await insertEndpoint(sql, { url: URL });
     const all = await insertDeliveries(sql, endpoint, 30);
     assert.deepEqual((await claim({ store }, 2)).map(({ id }) => id), all.slice(0, 2));
-    await sql`update public.webhook_deliveries set status = 'delivered' where id = any (${
-      all.slice(2, 8)
-    }::uuid[])`;
+    const taken = `{${all.slice(2, 8).join(",")}}`;
+    await sql`update public.webhook_deliveries set status = 'delivered' where id = any (${taken}::text::uuid[])`;
     assert.deepEqual((await claim({ store }, 3)).map(({ id }) => id), all.slice(8, 11));
   },
 );
