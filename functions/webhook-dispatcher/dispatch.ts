@@ -70,6 +70,7 @@ export function createDispatch(runtime: Runtime): Dispatch {
       runtime.closeConnections();
     });
     logServed(parts.dispatcher, log);
+    if (isOwn) own.dispatcher.free();
     const summary = await summaryOf(runtime, drained, start);
     // A run that looks again and again has nothing to say most of the time.
     if (pollMs === null || summary.total > 0) log("info", "dispatched", { ...summary });
