@@ -48,9 +48,14 @@ export function createDispatch(runtime: Runtime): Dispatch {
   const { concurrency, retryWaitMs } = settings;
   // The lease of a row that has been answered lasts at least so long still, however long it has waited before.
   const patienceMs = settings.leaseMs - settings.requestTimeoutMs - mostWaitMs();
+  // What waits in a dispatcher, and what has ended, whoever runs it settles: it serves one run at a time.
+  let isTaken = false;
   return async (run, { timeBudgetMs, pollMs }) => {
     const start = now();
-    const parts = run.traced({ ...runtime, store: runtime.store() });
+    const isOwn = isTaken;
+    const own = isOwn ? runtime.dispatcherOf(settings) : runtime;
+    const parts = run.traced({ ...runtime, ...own, store: runtime.store() });
+    isTaken = true;
     const onTrouble = () => raise({ store: parts.store, log }, "endpoints");
     const options = { ...parts, now, log, stop, concurrency, retryWaitMs, patienceMs, onTrouble };
     const deliver = async () => {
@@ -60,7 +65,10 @@ export function createDispatch(runtime: Runtime): Dispatch {
       if (alerts === 0) return drained;
       return sumOf(drained, await drain({ ...options, timeBudgetMs: ALERTS_MS, pollMs: null }));
     };
-    const drained = await deliver().finally(runtime.closeConnections);
+    const drained = await deliver().finally(() => {
+      if (!isOwn) isTaken = false;
+      runtime.closeConnections();
+    });
     logServed(parts.dispatcher, log);
     const summary = await summaryOf(runtime, drained, start);
     // A run that looks again and again has nothing to say most of the time.

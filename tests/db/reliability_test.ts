@@ -2,7 +2,10 @@
 
 import assert from "node:assert/strict";
 import { createHandler as createHealth } from "../../functions/webhook-health/handler.ts";
+import { createDispatch } from "../../functions/webhook-dispatcher/dispatch.ts";
 import { createHandler } from "../../functions/webhook-dispatcher/handler.ts";
+import type { Runtime } from "../../functions/_shared/runtime.ts";
+import type { Run } from "../../functions/_shared/tracing.ts";
 import {
   age,
   databaseTest,
@@ -241,3 +244,41 @@ databaseTest(
     });
   },
 );
+
+databaseTest("two calls at once in one isolate do not settle each other's deliveries", async (database) => {
+  const { sql, store } = database;
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  let givenBack = 0;
+  const runtime: Runtime = {
+    ...testRuntime(database),
+    store: () => ({
+      ...store,
+      giveBack: (rows) => {
+        givenBack++;
+        return store.giveBack(rows);
+      },
+    }),
+  };
+  const dispatch = createDispatch(runtime);
+  const run: Run = { traced: (parts) => parts, traceparent: null };
+  const slow = startReceiver(async () => {
+    await released;
+    return new Response();
+  });
+  await withReceiver(async () => {
+    await new Promise((resolve) => setTimeout(resolve, 3));
+    return new Response();
+  }, async (quick) => {
+    await insertDeliveries(sql, await insertEndpoint(sql, { url: slow.url }));
+    const first = dispatch(run, { timeBudgetMs: 100, pollMs: null });
+    await slow.arrived(1);
+    await insertDeliveries(sql, await insertEndpoint(sql, { url: quick.url }), 1_000);
+    const second = await dispatch(run, { timeBudgetMs: 20_000, pollMs: null });
+    release();
+    const { processed, failed } = await first;
+    assert.deepEqual([processed, failed, second.processed, second.failed], [1, 0, 1_000, 0]);
+    assert.equal(quick.received.length, 1_000);
+    assert.equal(givenBack, 0);
+  });
+  await slow.stop();
+});
