@@ -63,10 +63,11 @@ export function createClaims(sql: postgres.Sql, settings: StoreSettings): Claims
     const rows = await sql<ClaimedRow[]>`
       with ${probed.length > 0 ? tried(sql, probed) : sql``} locked as materialized (
         select d.id, d.webhook_config_id,
-          -- What is lost by the claim, for a row that goes back unsent. A new one has nothing to lose.
+          -- Which claim it is, and what is lost by it, for a row that goes back unsent. A new one has nothing to lose.
           case when d.attempts > 0 or d.last_attempt_at is not null or d.error_message is not null then
-            jsonb_build_object('last_attempt_at', d.last_attempt_at, 'response_status', d.response_status,
-              'response_body', d.response_body, 'error_message', d.error_message)::text end as before
+            jsonb_build_object('claimed_at', now(), 'last_attempt_at', d.last_attempt_at, 'response_status', d.response_status,
+              'response_body', d.response_body, 'error_message', d.error_message)::text
+          else (select jsonb_build_object('claimed_at', now())::text) end as before
         from public.webhook_deliveries d
         where d.id = any (${listOf(ids)}::text::uuid[]) and d.status = 'pending' and ${due} <= now()
           ${probed.length > 0 ? sql`and d.webhook_config_id not in (select t.id from tried t)` : sql``}
@@ -90,7 +91,11 @@ export function createClaims(sql: postgres.Sql, settings: StoreSettings): Claims
     for (let turn = 0; turn < MOST_TURNS && rows.length < limit; turn++) {
       const ids = nearest.take(limit - rows.length, left, MOST_CLAIMED_BYTES);
       if (ids.length === 0) break;
-      const claimed = await claim(ids, left);
+      const claimed = await claim(ids, left).catch((error) => {
+        if (rows.length === 0) throw error;
+      });
+      // Whoever asks again must not lose what is claimed already.
+      if (!claimed) break;
       rows.push(...claimed);
       // Most often they are all there.
       if (claimed.length === ids.length) break;

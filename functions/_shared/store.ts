@@ -189,7 +189,10 @@ export function createStore(sql: Sql, settings: Settings) {
       return counts;
     },
 
-    /** Puts claimed rows back as they were before, as `Dispatcher.giveBack` gives them. The attempt was none. */
+    /**
+     * Puts claimed rows back as they were before, as `Dispatcher.giveBack` gives them. The attempt was none. May be repeated: the
+     * attempt of whoever has claimed one since has the same number, and another time.
+     */
     async giveBack(rows: string): Promise<void> {
       await sql`
         update public.webhook_deliveries d
@@ -199,7 +202,8 @@ export function createStore(sql: Sql, settings: Settings) {
             response_body = u.before::jsonb ->> 'response_body',
             error_message = u.before::jsonb ->> 'error_message'
         from jsonb_to_recordset(${rows}::text::jsonb) as u(id uuid, attempt integer, before text)
-        where d.id = u.id and d.attempts = u.attempt and d.status = 'pending' and d.error_message is null`;
+        where d.id = u.id and d.attempts = u.attempt and d.status = 'pending' and d.error_message is null
+          and d.last_attempt_at = (u.before::jsonb ->> 'claimed_at')::timestamptz`;
     },
 
     /**

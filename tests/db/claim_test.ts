@@ -1,6 +1,7 @@
 /** The claim and the record: leases, delays, two dispatchers at once. */
 
 import assert from "node:assert/strict";
+import postgres from "postgres";
 import { createStore } from "../../functions/_shared/store.ts";
 import { testSettings } from "../support/settings.ts";
 import type { RowUpdate } from "../../functions/_shared/core.ts";
@@ -34,7 +35,7 @@ databaseTest(
     set payload = '{"n": 12345678901234567890, "d": 1.10}' where id = ${first!}`;
     const rows = await claim({ store }, 2);
     assert.deepEqual(rows.map((row) => row.id), [first, second]);
-    const { id: _id, created_at, ...columns } = rows[0]!;
+    const { id: _id, created_at, before: _before, ...columns } = rows[0]!;
     assert.match(created_at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
     assert.deepEqual(columns, {
       event_type: "order.paid",
@@ -44,7 +45,6 @@ databaseTest(
       url: URL,
       secret_key: "secret",
       is_active: true,
-      before: null,
     });
     const table = await deliveries(sql);
     assert.deepEqual(table.map((row) => [row.attempts, row.status, row.last_attempt_at !== null]), [
@@ -351,4 +351,47 @@ databaseTest("a claim is no larger than what fits, in bytes as they are stored",
     (select string_agg(md5(random()::text || n), '') from generate_series(1, 30000) n)
     || (select string_agg(md5(random()::text || n), '') from generate_series(1, 70000) n))`;
   assert.deepEqual((await claim({ store }, 4)).map(({ id }) => id), all.slice(0, 2));
+});
+
+databaseTest("what goes back does not take the next claim back with it", async ({ sql, store }) => {
+  await insertDeliveries(sql, await insertEndpoint(sql, { url: URL }), 2);
+  await sql`update public.webhook_deliveries set attempts = 1, error_message = 'HTTP 500; attempt 1 of 16, next in 0 s',
+    last_attempt_at = now() - interval '1 minute' where id in (select id from public.webhook_deliveries limit 1)`;
+  const rows = JSON.stringify(
+    (await claim({ store }, 2)).map(({ id, attempt, before }) => ({ id, attempt, before })),
+  );
+  await store.giveBack(rows);
+  // Its answer was lost, and before it is repeated somebody else claims.
+  assert.equal((await claim({ store }, 2)).length, 2);
+  const claimed = await deliveries(sql);
+  await store.giveBack(rows);
+  assert.deepEqual(await deliveries(sql), claimed);
+});
+
+databaseTest("what is claimed is not lost where the statement after it fails", async (database) => {
+  const { sql, store, url } = database;
+  const endpoint = await insertEndpoint(sql, { url: URL });
+  const all = await insertDeliveries(sql, endpoint, 10);
+  let claims = 0;
+  const own = postgres(url, { max: 1, fetch_types: false, prepare: false, onnotice: () => {} });
+  const failing = new Proxy(own, {
+    apply: (target, self, given: [readonly string[]]) => {
+      const isClaim = given[0].some((part) => part.includes("skip locked"));
+      if (isClaim && ++claims === 3) {
+        return Promise.reject(Object.assign(new Error("cut"), { code: "57P01" }));
+      }
+      return Reflect.apply(target, self, given);
+    },
+  });
+  const cut = createStore(failing, testSettings());
+  try {
+    assert.equal((await claim({ store: cut }, 1)).length, 1);
+    // Somebody else has two of the four that come next.
+    const taken = `{${all.slice(1, 3).join(",")}}`;
+    await sql`update public.webhook_deliveries set status = 'delivered' where id = any (${taken}::text::uuid[])`;
+    const rows = await cut.claim(4, [{ id: endpoint, most: 4, batch: 1, under_way: 0, quiet_ms: null }]);
+    assert.deepEqual(rows.map(({ id }) => id), all.slice(3, 5));
+  } finally {
+    await own.end();
+  }
 });

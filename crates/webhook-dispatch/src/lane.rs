@@ -104,7 +104,7 @@ pub struct GivenBack {
     pub id: String,
     /// The attempt that was none. A row that has been claimed again since is not to be touched.
     pub attempt: u32,
-    /// What the claim has overwritten, as [`ClaimedDelivery::before`] said it.
+    /// As [`ClaimedDelivery::before`] said it.
     pub before: Option<String>,
 }
 

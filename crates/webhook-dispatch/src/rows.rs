@@ -19,8 +19,8 @@ pub struct ClaimedDelivery {
     pub endpoint_id: String,
     /// Where it goes; `None` where the row names no endpoint that exists.
     pub endpoint: Option<Endpoint>,
-    /// What the claim has overwritten, as the claim tells it; `None` where the row was new. Whoever gives it back unsent
-    /// says the same.
+    /// Which claim it was and what it has overwritten, as the claim tells it; `None` for a row that was born claimed. Whoever
+    /// gives it back unsent says the same.
     pub before: Option<String>,
 }
 

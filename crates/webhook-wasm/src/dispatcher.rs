@@ -37,7 +37,7 @@ pub struct ClaimedRow {
     secret_key: Option<String>,
     #[tsify(type = "boolean | null")]
     is_active: Option<bool>,
-    /// What the claim has overwritten, as `giveBack` says it again; null or not there where there is nothing to restore.
+    /// Which claim it was and what it has overwritten, as `giveBack` says it again; null or not there for a row that was born claimed.
     #[serde(default)]
     #[tsify(optional, type = "string | null")]
     before: Option<String>,
