@@ -263,21 +263,36 @@ impl Endpoints {
         now_ms: u64,
     ) -> Vec<Option<u32>> {
         let level = Level::of(self.known.values(), settings);
-        let mut is_held = Vec::new();
+        let (mut is_held, mut is_slow) = (Vec::new(), Vec::new());
         let mut shares: Vec<Share> = waiting
             .map(|(id, rows)| {
                 let Some(state) = self.known.get(id) else {
                     is_held.push(false);
+                    is_slow.push(false);
                     return Share { under_way: 0, wanted: rows, slots: 0 };
                 };
                 let turn = state.turn(&level, settings, now_ms);
                 is_held.push(turn.slots == 0 && turn.wait_until_ms.is_some());
+                is_slow.push(level.is_slow(state));
                 let wanted = rows.div_ceil(state.batch).min(turn.slots);
                 Share { under_way: state.under_way, wanted, slots: 0 }
             })
             .collect();
+        // Each slow one wants all that is left for the slow ones: that is for all of them together.
+        let mut slow: Vec<&mut Share> =
+            shares.iter_mut().zip(is_slow).filter_map(|(share, is_slow)| is_slow.then_some(share)).collect();
+        let mut together: Vec<Share> = slow.iter().map(|share| **share).collect();
+        share(&mut together, level.left_for_slow());
+        for (share, Share { slots, .. }) in slow.iter_mut().zip(together) {
+            share.wanted = share.wanted.min(slots.max(u32::from(share.under_way == 0)));
+        }
         share(&mut shares, free);
         shares.iter().zip(is_held).map(|(share, is_held)| (!is_held).then_some(share.slots)).collect()
+    }
+
+    /// Whether it is known to be switched off, or gone.
+    pub(crate) fn is_off(&self, id: &str) -> bool {
+        self.known.get(id).is_some_and(|state| !state.is_active)
     }
 
     /// How many deliveries a request to this endpoint may carry.

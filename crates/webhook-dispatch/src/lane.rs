@@ -41,6 +41,14 @@ impl fmt::Debug for Waiting {
     }
 }
 
+impl Waiting {
+    /// It is not to begin any longer: it has waited for too long, or its endpoint, which is off now, was on when it was claimed.
+    fn is_over(&self, is_off: bool, now_ms: u64) -> bool {
+        let was_on = || self.row.endpoint.as_ref().is_some_and(|endpoint| endpoint.is_active);
+        self.since_ms.saturating_add(MOST_WAIT_MS) <= now_ms || is_off && was_on()
+    }
+}
+
 /// A batch whose end is to come.
 #[derive(Clone, Debug)]
 struct UnderWay {
@@ -156,13 +164,20 @@ impl<U: HttpUrlParser> Dispatcher<U> {
     /// Takes the rows out that are to begin.
     fn next_rows(&mut self, free: u32, now_ms: u64) -> Vec<ClaimedDelivery> {
         let Dispatcher { lane, endpoints, settings, .. } = self;
-        let counts = lane.waiting.iter().map(|(id, rows)| (id.as_str(), rows.len() as u32));
+        // What is not to begin any longer waits at the front, to be given back.
+        let over = |id: &str, rows: &VecDeque<Waiting>| {
+            let is_off = endpoints.is_off(id);
+            rows.iter().take_while(|waiting| waiting.is_over(is_off, now_ms)).count()
+        };
+        let counts =
+            lane.waiting.iter().map(|(id, rows)| (id.as_str(), (rows.len() - over(id, rows)) as u32));
         let slots = endpoints.slots(counts, free, settings, now_ms);
         let mut next = Vec::new();
         for ((id, rows), slots) in lane.waiting.iter_mut().zip(slots) {
+            let first = over(id, rows);
             let most = slots.unwrap_or(0).saturating_mul(endpoints.batch(id)) as usize;
-            let most = most.min(rows.len());
-            next.extend(rows.drain(..most).map(|waiting| waiting.row));
+            let end = first.saturating_add(most).min(rows.len());
+            next.extend(rows.drain(first..end).map(|waiting| waiting.row));
         }
         lane.waiting.retain(|rows| !rows.is_empty());
         next
@@ -230,16 +245,16 @@ impl<U: HttpUrlParser> Dispatcher<U> {
     }
 
     /// Takes out what is not to wait any longer: what has waited for [`MOST_WAIT_MS`], what belongs to an endpoint that is to
-    /// get nothing for a while, or, with `all`, everything.
+    /// get nothing for a while or was switched off, or, with `all`, everything.
     pub fn give_back(&mut self, all: bool, now_ms: u64) -> Vec<GivenBack> {
         let Dispatcher { lane, endpoints, settings, .. } = self;
         let counts = lane.waiting.iter().map(|(id, rows)| (id.as_str(), rows.len() as u32));
         let slots = endpoints.slots(counts, 0, settings, now_ms);
         let mut given_back = Vec::new();
         for ((id, rows), slots) in lane.waiting.iter_mut().zip(slots) {
-            let is_old = |waiting: &Waiting| waiting.since_ms.saturating_add(MOST_WAIT_MS) <= now_ms;
+            let is_off = endpoints.is_off(id);
             let is_held = all || slots.is_none();
-            while rows.front().is_some_and(|waiting| is_held || is_old(waiting)) {
+            while rows.front().is_some_and(|waiting| is_held || waiting.is_over(is_off, now_ms)) {
                 let Some(Waiting { row, .. }) = rows.pop_front() else { break };
                 endpoints.given_back(id);
                 given_back.push(GivenBack { id: row.id, attempt: row.attempt, before: row.before });

@@ -74,8 +74,12 @@ impl Level {
         if !self.is_slow(state) {
             return state.window;
         }
-        let left = (self.concurrency / 2).saturating_sub(self.slow_under_way);
-        state.window.min(state.under_way.saturating_add(left)).max(1)
+        state.window.min(state.under_way.saturating_add(self.left_for_slow())).max(1)
+    }
+
+    /// How many slots the slow ones together may have beside those that they have.
+    pub(super) fn left_for_slow(&self) -> u32 {
+        (self.concurrency / 2).saturating_sub(self.slow_under_way)
     }
 
     /// How many deliveries are worth claiming before there is a slot for them. None for an endpoint that has not answered
@@ -88,7 +92,7 @@ impl Level {
         (f64::from(share) * AHEAD_MS / state.pace.typical_ms.max(1.0)) as u32
     }
 
-    fn is_slow(&self, state: &EndpointState) -> bool {
+    pub(super) fn is_slow(&self, state: &EndpointState) -> bool {
         let typical_ms = state.pace.typical_ms;
         typical_ms.is_finite() && typical_ms >= SLOW_MS && typical_ms >= self.least_ms * SLOWER
     }

@@ -247,3 +247,51 @@ fn slow_endpoints_together_leave_half_of_the_slots_to_quick_ones() {
     let numbers = begin(&mut dispatcher, 50);
     assert!(whose(&dispatcher, &numbers).iter().all(|id| id == "quick") && !numbers.is_empty());
 }
+
+#[test]
+fn what_has_waited_too_long_does_not_begin_either() {
+    let mut dispatcher = dispatcher(&[("a", 9)]);
+    dispatcher.take_in(rows("a", 2), NOW);
+    dispatcher.take_in(rows("a", 1), NOW + 1);
+    let (begun, _) = dispatcher.begin(9, NOW + MOST_WAIT_MS);
+    assert_eq!((begun.len(), dispatcher.waiting()), (1, 2));
+    assert_eq!(dispatcher.give_back(false, NOW + MOST_WAIT_MS).len(), 2);
+    assert_eq!(dispatcher.waiting(), 0);
+}
+
+#[test]
+fn what_waits_for_an_endpoint_that_was_switched_off_goes_back_and_is_refused_when_it_is_claimed_anew() {
+    let mut dispatcher = dispatcher(&[("a", 50)]);
+    dispatcher.take_in(rows("a", 40), NOW);
+    assert_eq!(begin(&mut dispatcher, 100).len(), 12);
+    let off = EndpointFacts { id: "a".to_owned(), url: Some(url("a")), due: 10, ..EndpointFacts::default() };
+    dispatcher.observe(&[off], NOW);
+    assert_eq!(begin(&mut dispatcher, 88), [0; 0]);
+    assert_eq!(dispatcher.give_back(false, NOW).len(), 28);
+    let mut anew = rows("a", 28);
+    for row in &mut anew {
+        row.endpoint.as_mut().unwrap().is_active = false;
+    }
+    dispatcher.take_in(anew, NOW);
+    let (begun, refused) = dispatcher.begin(88, NOW);
+    assert_eq!((begun.len(), refused.len()), (0, 28));
+}
+
+#[test]
+fn many_slow_endpoints_together_leave_half_of_the_slots_to_quick_ones_too() {
+    let slow: Vec<String> = (0..10).map(|n| format!("slow{n}")).collect();
+    let due: Vec<(&str, u64)> =
+        slow.iter().map(String::as_str).chain(["quick"]).map(|id| (id, 1_000)).collect();
+    let mut dispatcher = dispatcher(&due);
+    for (id, _) in &due {
+        dispatcher.take_in(rows(id, 1), NOW);
+        let numbers = begin(&mut dispatcher, 1);
+        answer(&mut dispatcher, &numbers, if *id == "quick" { 20.0 } else { 2_000.0 });
+    }
+    dispatcher.conclude_ended(NOW);
+    observe(&mut dispatcher, &due);
+    for id in &slow {
+        dispatcher.take_in(rows(id, 12), NOW);
+    }
+    assert_eq!(begin(&mut dispatcher, 100).len(), 50);
+}
