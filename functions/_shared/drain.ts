@@ -60,6 +60,8 @@ const CLAIM_PATIENCE_MS = 3_000;
 /** So many results are written at once; fewer where they have waited so long, in milliseconds, or nothing else comes. */
 const WRITTEN_AT_ONCE = 500;
 const LONGEST_UNWRITTEN_MS = 100;
+/** So much of the time that a claim took, in milliseconds, its rows have waited: not so much that none of them could begin. */
+const MOST_CLAIM_MS = 4_000;
 /** How often to look for claimed rows that are not to wait any longer, in milliseconds. */
 const GIVE_BACK_MS = 200;
 
@@ -109,7 +111,11 @@ class Drain {
     const { dispatcher, now } = this.#options;
     while (true) {
       this.#bell.reset();
-      const idle = await this.#work().catch((error) => this.#fail(error));
+      const idle = await this.#work().catch((error) => {
+        // What fails once the run has failed would do so again and again: the core itself.
+        if (this.#failure) throw this.#failure.error;
+        return this.#fail(error);
+      });
       if (!idle) continue;
       const { waitMs, paceMs } = idle;
       if (this.#isBusy()) {
@@ -144,7 +150,8 @@ class Drain {
     if (isToAsk) return nothing;
     this.#write();
     if (!this.#mayClaim() || this.#claim) return nothing;
-    const order = dispatcher.claimOrder(concurrency - this.#underWay, now());
+    // One slot's deliveries may have needed several requests.
+    const order = dispatcher.claimOrder(Math.max(0, concurrency - this.#underWay), now());
     this.#refillAt = order.refillAt;
     if (order.allowances.length > 0 && !this.#isFruitless) {
       this.#claim = this.#claimed(order).catch((error) => this.#fail(error)).finally(() => {
@@ -177,14 +184,19 @@ class Drain {
 
   async #claimed({ allowances, rows: most }: ClaimOrder): Promise<void> {
     const { dispatcher, store, now } = this.#options;
-    const rows = await persist(this.#claiming, () => store.claim(most, allowances));
+    let askedAt = 0;
+    const rows = await persist(this.#claiming, () => {
+      askedAt = now();
+      return store.claim(most, allowances);
+    });
     const urls = this.#urls;
     for (const { endpoint_id: id, url } of rows) urls.set(id, (urls.get(id) ?? url) === url ? url ?? "" : "");
     const allowed = allowances.reduce((sum, { most }) => sum + most, 0);
     if (rows.length === 0) this.#isFruitless = true;
     else {
       if (rows.length < Math.min(most, allowed)) this.#isStale = true;
-      dispatcher.takeIn(packed(rows), now());
+      // The leases began some time after it was asked for.
+      dispatcher.takeIn(packed(rows), Math.max(askedAt, now() - MOST_CLAIM_MS));
       // Also when the time is over just now: what there is a slot for need not go back.
       this.#begin();
     }
@@ -214,11 +226,12 @@ class Drain {
       const { dispatcher, concurrency, now } = this.#options;
       try {
         this.#fill();
+        const isWanting = this.#underWay < concurrency || dispatcher.waiting <= this.#refillAt;
+        if (this.#isWorthWriting() || isWanting && !this.#claim || now() >= this.#deadline) this.#bell.ring();
       } catch (error) {
         this.#fail(error);
+        this.#bell.ring();
       }
-      const isWanting = this.#underWay < concurrency || dispatcher.waiting <= this.#refillAt;
-      if (this.#isWorthWriting() || isWanting && !this.#claim || now() >= this.#deadline) this.#bell.ring();
     });
   };
 

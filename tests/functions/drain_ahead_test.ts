@@ -91,3 +91,22 @@ Deno.test("where the database is away, what waits is not tried for long to be gi
   assert(tries <= 1, String(tries));
   assert.equal(written.length, sent);
 });
+
+Deno.test("the time that a claim has taken counts as waiting", async () => {
+  let [clock, claims, sent] = [0, 0, 0];
+  const { store, written, givenBack, queue } = memory(rows(300));
+  const claim = store.claim;
+  store.claim = (...given) => {
+    // Its lease began when it was asked for.
+    if (++claims > 1) clock += 3_000;
+    return claim(...given);
+  };
+  const send: Send = async (batch) => {
+    await soon(batch);
+    if (++sent === 60) clock += 2_500;
+    return answered(200);
+  };
+  await drain(options(store, { send, now: () => clock, timeBudgetMs: 20_000 }));
+  assert(givenBack.length > 0, `${claims} claims, ${sent} sent`);
+  assert.equal(written.length + givenBack.length + queue.length, 300);
+});

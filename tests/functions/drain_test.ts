@@ -345,3 +345,34 @@ Deno.test("results do not wait for what is told of trouble, and the run does", a
 });
 
 type Bell = PromiseWithResolvers<void>;
+
+Deno.test("requests of many deliveries that do not fit into one leave no slots to claim for", async () => {
+  const payload = JSON.stringify({ data: "x".repeat(200_000) });
+  const { store } = memory(rows(30, { url: "sqs://orders", payload }));
+  const dispatcher = testDispatcher({ concurrency: 2, endpointConcurrency: 2 });
+  const asked: number[] = [];
+  const claimOrder = dispatcher.claimOrder.bind(dispatcher);
+  dispatcher.claimOrder = (free, nowMs) => {
+    asked.push(free);
+    return claimOrder(free, nowMs);
+  };
+  const send: Send = async ({ carrier }) => {
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    return { ...answered(200), carrier };
+  };
+  assert.deepEqual(await drain(options(store, { send, dispatcher, concurrency: 2 })), delivered(30));
+  assert(asked.every((free) => free >= 0), asked.join());
+});
+
+Deno.test("a core that has failed for good ends the run", async () => {
+  const { store } = memory(rows(8));
+  const dispatcher = testDispatcher({ concurrency: 4, endpointConcurrency: 4 });
+  const broken = () => {
+    throw new Error("unreachable");
+  };
+  dispatcher.takeIn = () => {
+    Object.defineProperties(dispatcher, { waiting: { get: broken }, unwritten: { get: broken } });
+    return broken();
+  };
+  await assert.rejects(drain(options(store, { dispatcher })), /unreachable/);
+});
