@@ -66,7 +66,7 @@ function parse(name) {
 /** So many that the fast kinds take some seconds. */
 function rowsOf({ latencyMs, isSlowMix, bytes }) {
   if (isSlowMix) return 6_000;
-  const byLatency = latencyMs === 0 ? 12_000 : 3 * limitOf({ latencyMs });
+  const byLatency = latencyMs === 0 ? 24_000 : 3 * limitOf({ latencyMs });
   // 100 MB, so that it fits in memory everywhere.
   return Math.round(Math.min(byLatency, 100_000_000 / bytes));
 }

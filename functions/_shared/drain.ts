@@ -59,7 +59,7 @@ const MOST_ASKING = 1 / 10;
 const CLAIM_PATIENCE_MS = 3_000;
 /** So many results are written at once; fewer where they have waited so long, in milliseconds, or nothing else comes. */
 const WRITTEN_AT_ONCE = 500;
-const LONGEST_UNWRITTEN_MS = 100;
+const LONGEST_UNWRITTEN_MS = 50;
 /** So much of the time that a claim took, in milliseconds, its rows have waited: not so much that none of them could begin. */
 const MOST_CLAIM_MS = 4_000;
 /** How often to look for claimed rows that are not to wait any longer, in milliseconds. */

@@ -101,6 +101,14 @@ function attemptsFrom(journal, unexplained) {
       continue;
     }
     const attempt = own.at(-1);
+    // Claimed before there was a slot for it, and given back: no attempt. Whoever has sent it all the same is found out, as its
+    // request belongs to none.
+    if (change.attempts < change.attempts_before) {
+      const isOwn = attempt?.number === change.attempts_before && attempt.dispatcher === change.dispatcher;
+      if (isOwn && !attempt.written) own.pop();
+      else unexplained.push({ id: change.id, what: `${change.dispatcher} gave back what was not its own` });
+      continue;
+    }
     // A write whose confirmation was lost may come twice.
     if (attempt?.number === change.attempts && attempt.dispatcher === change.dispatcher) {
       attempt.written = change;
@@ -155,10 +163,10 @@ function writtenAttempts(attempts) {
 /** Why an acknowledged attempt is not known as a success; undefined where nothing excuses that. */
 function causeOf(attempt, { dispatchers, outages, timeoutMs, leaseMs }, writtenBy) {
   const { written, dispatcher, claimedAt, request } = attempt;
-  const { acknowledgedAt } = request;
+  const { acknowledgedAt, at: sentAt } = request;
   if (written) {
-    const isBehind = written.at - claimedAt >= timeoutMs * (1 + BEHIND_SHARE);
-    const isLate = isBehind || acknowledgedAt >= claimedAt + timeoutMs * LATE_SHARE;
+    const isBehind = written.at - sentAt >= timeoutMs * (1 + BEHIND_SHARE);
+    const isLate = isBehind || acknowledgedAt >= sentAt + timeoutMs * LATE_SHARE;
     return isLate && /^timed out/.test(written.error_message ?? "") ? "late answer" : undefined;
   }
   const later = (writtenBy.get(dispatcher) ?? []).filter((one) => one.claimedAt > acknowledgedAt + timeoutMs);

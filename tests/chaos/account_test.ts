@@ -33,8 +33,9 @@ class Story {
     });
   }
 
-  request(attempt: number, at: number, { acknowledged = true, body = "{}" } = {}): this {
-    const acknowledgedAt = acknowledged ? at : null;
+  /** Acknowledged after `tookMs` milliseconds. */
+  request(attempt: number, at: number, { acknowledged = true, body = "{}", tookMs = 0 } = {}): this {
+    const acknowledgedAt = acknowledged ? at + tookMs : null;
     const span = spanOf(ID, attempt);
     this.facts.requests.push({ id: ID, receiver: 0, span, at, acknowledgedAt, body, problem: null });
     return this;
@@ -43,6 +44,12 @@ class Story {
   write(number: number, by: string, at: number, status: string, error_message: string | null = null): this {
     const attempts = { attempts_before: number, attempts: number };
     return this.#change({ at, dispatcher: by, ...attempts, status, error_message });
+  }
+
+  /** What was claimed and not sent goes back. */
+  giveBack(number: number, by: string, at: number): this {
+    const attempts = { attempts_before: number, attempts: number - 1 };
+    return this.#change({ at, dispatcher: by, ...attempts, status: "pending" });
   }
 
   kill(name: string, at: number): this {
@@ -106,7 +113,7 @@ Deno.test("a kill, an outage and a late answer explain a duplicate", () => {
   const explained = {
     kill: acknowledged().kill("a", 1_500).deliveredByB(),
     outage: acknowledged().outage(1_005, 3_000).deliveredByB(),
-    "late answer": new Story().claim(1, "a", 1_000).request(1, 1_990)
+    "late answer": new Story().claim(1, "a", 1_000).request(1, 1_010, { tookMs: 980 })
       .write(1, "a", 2_010, "pending", "timed out after 1000 ms").deliveredByB(),
   };
   for (const [cause, story] of Object.entries(explained)) {
@@ -193,4 +200,20 @@ Deno.test("copies that differ, requests with a problem and processes that die by
   const dead = acknowledged().write(1, "a", 1_020, "delivered");
   dead.facts.dispatchers.get("a")!.diedByItself = true;
   assert.deepEqual(dead.found.unexplained, ["a died by itself"]);
+});
+
+Deno.test("what was claimed ahead and given back is no attempt, unless somebody has sent it all the same", () => {
+  const claimed = () => new Story().claim(1, "a", 1_000);
+  const anew = (story: Story) =>
+    story.claim(1, "b", 3_000).request(1, 3_010).write(1, "b", 3_020, "delivered");
+  assert.deepEqual(anew(claimed().giveBack(1, "a", 2_000)).found, {
+    lost: 0,
+    unexplained: [],
+    duplicates: 0,
+    causes: NOTHING,
+  });
+  const sent = anew(claimed().request(1, 1_010).giveBack(1, "a", 2_000)).found;
+  assert.match(sent.unexplained.join(), /no dispatcher had claimed it/);
+  const foreign = anew(claimed().giveBack(1, "c", 2_000)).found;
+  assert.match(foreign.unexplained.join(), /^c gave back what was not its own/);
 });
