@@ -8,14 +8,17 @@
 import type postgres from "postgres";
 import type { Allowance, ClaimedRow } from "./core.ts";
 import { type Known, Nearest } from "./nearest.ts";
-import { claimedColumns, dueSince, payloadText, type StoreSettings } from "./store_rules.ts";
+import { claimedColumns, dueSince, payloadBytes, payloadText, type StoreSettings } from "./store_rules.ts";
+
+/** `isCut`: there was more to take, but for its bytes. */
+export type Claimed = ClaimedRow[] & { isCut?: boolean };
 
 export interface Claims {
   /**
    * Takes up to `limit` due deliveries of the allowed endpoints, those first that have the least under way: counts
    * the attempt and starts the lease, in one statement.
    */
-  take: (limit: number, allowances: readonly Allowance[]) => Promise<ClaimedRow[]>;
+  take: (limit: number, allowances: readonly Allowance[]) => Promise<Claimed>;
   /** The next claim looks at the whole queue, if the last look was some time ago: there may be something new. */
   lookAgain: () => void;
 }
@@ -24,7 +27,7 @@ export interface Claims {
 const SEEN_AT_ONCE = 20_000;
 /** What is new comes behind what is known; but an older one may have become due again. In milliseconds. */
 const LOOK_LASTS_MS = 2_000;
-/** How much payload one claim takes, in bytes as they are stored, which may be compressed. */
+/** How much payload one claim takes, in bytes, about: it is in memory several times until it is sent. */
 const MOST_CLAIMED_BYTES = 8 * 1_048_576;
 /** How often a claim goes on with what comes next, where somebody else has taken what came first. */
 const MOST_TURNS = 4;
@@ -41,7 +44,9 @@ export function createClaims(sql: postgres.Sql, settings: StoreSettings): Claims
       await sql<Known[]>`
         with pending as materialized (
           -- By what is pending, however much history an endpoint has; and without payloads to sort.
-          select d.id, d.webhook_config_id, d.created_at, ${due} as due_at, pg_column_size(d.payload) as bytes
+          select d.id, d.webhook_config_id, d.created_at, ${due} as due_at, ${
+        payloadBytes(sql, settings)
+      } as bytes
           from public.webhook_deliveries d where d.status = 'pending'
         ), ranked as (
           select p.id, p.webhook_config_id, p.bytes,
@@ -85,7 +90,7 @@ export function createClaims(sql: postgres.Sql, settings: StoreSettings): Claims
   };
 
   /** As much as is known; what somebody else has taken meanwhile is passed over. */
-  const claimKnown = async (limit: number, allowances: readonly Allowance[]): Promise<ClaimedRow[]> => {
+  const claimKnown = async (limit: number, allowances: readonly Allowance[]): Promise<Claimed> => {
     const rows: ClaimedRow[] = [];
     const left = allowances.map((one) => ({ ...one }));
     for (let turn = 0; turn < MOST_TURNS && rows.length < limit; turn++) {
@@ -105,7 +110,7 @@ export function createClaims(sql: postgres.Sql, settings: StoreSettings): Claims
         if (one.quiet_ms !== null) one.most = 0;
       }
     }
-    return rows;
+    return Object.assign(rows, { isCut: nearest.isCut });
   };
 
   return {

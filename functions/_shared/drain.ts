@@ -194,7 +194,7 @@ class Drain {
     const allowed = allowances.reduce((sum, { most }) => sum + most, 0);
     if (rows.length === 0) this.#isFruitless = true;
     else {
-      if (rows.length < Math.min(most, allowed)) this.#isStale = true;
+      if (rows.length < Math.min(most, allowed) && !rows.isCut) this.#isStale = true;
       // The leases began some time after it was asked for.
       dispatcher.takeIn(packed(rows), Math.max(askedAt, now() - MOST_CLAIM_MS));
       // Also when the time is over just now: what there is a slot for need not go back.

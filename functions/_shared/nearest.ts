@@ -15,14 +15,9 @@ export interface Known {
   ids: string;
 }
 
-/** What a claim may choose from. */
-export interface Offer {
-  ids: string[];
-  /** There are no more of it: the whole queue is to be looked at if this does not suffice. */
-  isAll: boolean;
-}
-
 export class Nearest {
+  /** What was taken last could have been more, but for its bytes. */
+  isCut = false;
   #queues = new Map<string, Queue>();
 
   replace(known: readonly Known[]): void {
@@ -45,13 +40,18 @@ export class Nearest {
     });
     const taken: string[] = [];
     let bytes = 0;
+    this.isCut = false;
     for (let level = least(turns); level < Infinity; level = least(turns)) {
       for (const turn of turns) {
         if (turn.left === 0 || turn.level > level) continue;
         turn.level++;
         for (let n = Math.min(turn.batch, turn.left); n > 0; n--) {
           const next = turn.queue.next();
-          if (taken.length >= limit || taken.length > 0 && bytes + next.bytes > mostBytes) return taken;
+          if (taken.length >= limit) return taken;
+          if (taken.length > 0 && bytes + next.bytes > mostBytes) {
+            this.isCut = true;
+            return taken;
+          }
           bytes += next.bytes;
           taken.push(next.id);
           turn.queue.drop();

@@ -53,6 +53,18 @@ export function payloadText(sql: Sql, settings: StoreSettings): Fragment {
       else ${boundedText(sql, sql`c.payload::text`, settings)} end`;
 }
 
+/**
+ * About how many bytes the payload of a row `d` has as text, without reading it. What is compressed may be many times longer than
+ * it is stored; a long one is taken to be, since a few of them fill the memory.
+ */
+export function payloadBytes(sql: Sql, { maxPayloadBytes }: StoreSettings): Fragment {
+  return sql`
+    case
+      when pg_column_compression(d.payload) is null then pg_column_size(d.payload)
+      else least(pg_column_size(d.payload) * least(pg_column_size(d.payload) / 250.0::float8, 32), ${maxPayloadBytes}::float8)::integer
+    end`;
+}
+
 /** Since when a pending row `d` has been due; in the future for one that is not. */
 export function dueSince(sql: Sql, settings: StoreSettings): Fragment {
   const delays = `{${settings.retryDelaysMs.join(",")}}`;

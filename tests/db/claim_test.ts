@@ -369,7 +369,7 @@ databaseTest("what goes back does not take the next claim back with it", async (
 });
 
 databaseTest("what is claimed is not lost where the statement after it fails", async (database) => {
-  const { sql, store, url } = database;
+  const { sql, url } = database;
   const endpoint = await insertEndpoint(sql, { url: URL });
   const all = await insertDeliveries(sql, endpoint, 10);
   let claims = 0;
@@ -394,4 +394,15 @@ databaseTest("what is claimed is not lost where the statement after it fails", a
   } finally {
     await own.end();
   }
+});
+
+databaseTest("what is long and compressed counts by what it may be in memory", async (database) => {
+  const { sql, store } = database;
+  const endpoint = await insertEndpoint(sql, { url: URL });
+  await insertDeliveries(sql, endpoint, 50);
+  await sql`update public.webhook_deliveries set payload = jsonb_build_object('x', repeat('nothing to say, ', 60000))`;
+  const rows = await store.claim(50, [{ id: endpoint, most: 50, batch: 1, under_way: 0, quiet_ms: null }]);
+  const bytes = rows.reduce((sum, { payload }) => sum + (payload?.length ?? 0), 0);
+  assert(rows.length > 1 && bytes <= 25_000_000, `${rows.length} rows of ${bytes} bytes`);
+  assert.equal(rows.isCut, true);
 });
