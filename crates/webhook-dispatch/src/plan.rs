@@ -1,29 +1,30 @@
 //! From claimed rows to requests.
 
+mod ready;
 mod refusal;
 mod test;
 
 use std::rc::Rc;
 
 use webhook_backoff::Outcome;
-use webhook_payload::{Sampler, SpanId, Tamper, TraceId, TraceParent};
-use webhook_protocol::{AddressPolicy, Beside, HttpRequest, HttpUrlParser, Message, Target};
-use webhook_signing::{SecretKey, Secrets, Signatures, ToSign, sign_all};
+use webhook_payload::{Sampler, Tamper, TraceId, TraceParent};
+use webhook_protocol::{AddressPolicy, HttpRequest, HttpUrlParser, Target};
 
 use crate::{
-    ClaimOrder, ClaimedDelivery, Endpoint, EndpointFacts, RateWindow, RowUpdate, Settings, USER_AGENT,
+    ClaimOrder, ClaimedDelivery, Endpoint, EndpointFacts, RateWindow, RowUpdate, Settings,
     carry::{Carried, UnderWay},
     endpoints::Endpoints,
     journal::{FailedAttempt, Journal, Served},
     lane::Lane,
-    options::EndpointOptions,
     small_map::SmallMap,
 };
 
+pub(crate) use ready::Ready;
 pub use refusal::Refusal;
 pub use test::{SEEN_THROUGH, saw_through};
 
-use refusal::{envelope_of, refused};
+use ready::{Draft, ReadEndpoint};
+use refusal::refused;
 
 /// Says what to claim, plans attempts and settles their outcomes. It remembers how its endpoints fare.
 #[derive(Clone, Debug)]
@@ -40,9 +41,6 @@ pub struct Dispatcher<U> {
     /// Endpoints as they were read last, by their ids.
     read: SmallMap<String, (Endpoint, Rc<ReadEndpoint>)>,
 }
-
-/// How many endpoints are remembered as they were read: reading one again costs little.
-const MOST_READ: usize = 1_000;
 
 /// What is to be done with the rows of a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,53 +106,6 @@ pub struct End {
     pub outcome: Outcome,
     /// The start of the answer's body, if there was an answer.
     pub response_body: Option<String>,
-}
-
-/// An endpoint, read once for many of its rows: its target, or why it has none.
-#[derive(Debug)]
-struct ReadEndpoint {
-    target: Result<(Rc<Target>, EndpointOptions), Refusal>,
-    secrets: Option<Secrets>,
-}
-
-/// A delivery whose envelope is made, and signed where it is to be.
-#[derive(Clone, Debug)]
-pub(crate) struct Ready {
-    pub(crate) attempt: AttemptRef,
-    event_type: String,
-    body: String,
-    actor: Option<String>,
-    request_id: Option<String>,
-    timestamp_s: i64,
-    traceparent: String,
-    body_signature: Option<String>,
-    standard_signature: Option<String>,
-    beside: Beside,
-}
-
-impl Ready {
-    pub(crate) fn message(&self) -> Message<'_> {
-        Message {
-            body: &self.body,
-            delivery_id: &self.attempt.delivery_id,
-            event_type: &self.event_type,
-            actor: self.actor.as_deref(),
-            request_id: self.request_id.as_deref(),
-            timestamp_s: self.timestamp_s,
-            traceparent: &self.traceparent,
-            body_signature: self.body_signature.as_deref(),
-            standard_signature: self.standard_signature.as_deref(),
-            user_agent: USER_AGENT,
-            beside: self.beside,
-        }
-    }
-}
-
-/// A message that is still to be signed, and what it was made of.
-struct Draft<'a> {
-    row: &'a ClaimedDelivery,
-    read: Rc<ReadEndpoint>,
-    ready: Ready,
 }
 
 /// Messages for one endpoint that are still to become a batch.
@@ -285,50 +236,6 @@ impl<U: HttpUrlParser> Dispatcher<U> {
         plan
     }
 
-    /// A row's message, not signed yet.
-    fn draft<'a>(
-        &mut self,
-        row: &'a ClaimedDelivery,
-        tamper: Option<Tamper>,
-        now_ms: u64,
-    ) -> Result<Draft<'a>, Refusal> {
-        let max_attempts = self.settings.retry.max_attempts;
-        if row.attempt > max_attempts {
-            return Err(Refusal::UsedUp { max_attempts });
-        }
-        let endpoint = row.endpoint.as_ref().ok_or(Refusal::EndpointMissing)?;
-        let read = self.read(endpoint);
-        read.target.as_ref().map_err(Clone::clone)?;
-        if tamper.is_some() && read.secrets.is_none() {
-            return Err(Refusal::Unsigned);
-        }
-        let ready = self.ready(row, test::sent_at(tamper, now_ms))?;
-        Ok(Draft { row, read, ready })
-    }
-
-    /// Signs those that have a secret: many at once cost half as much.
-    fn sign(&self, drafts: &mut [Draft<'_>]) {
-        let standard = self.settings.wire.standard_webhooks;
-        let to_sign: Vec<ToSign<'_>> = drafts
-            .iter()
-            .filter_map(|Draft { row, read, ready }| {
-                let (body, timestamp_s) = (ready.body.as_bytes(), ready.timestamp_s);
-                read.secrets.as_ref().map(|secrets| ToSign {
-                    secrets,
-                    id: &row.id,
-                    timestamp_s,
-                    body,
-                    standard,
-                })
-            })
-            .collect();
-        let signatures = sign_all(&to_sign);
-        let signed = drafts.iter_mut().filter(|draft| draft.read.secrets.is_some());
-        for (Draft { ready, .. }, Signatures { body, standard }) in signed.zip(signatures) {
-            (ready.body_signature, ready.standard_signature) = (Some(body), standard);
-        }
-    }
-
     /// Makes a batch of a message, or adds it to the open one of its endpoint.
     fn add<'a>(
         &mut self,
@@ -376,71 +283,6 @@ impl<U: HttpUrlParser> Dispatcher<U> {
             carrier: Carrier::Steps(self.under_way.begin(Carried::new(target, messages))),
             timeout_ms,
         }
-    }
-
-    fn ready(&self, row: &ClaimedDelivery, now_ms: u64) -> Result<Ready, Refusal> {
-        let most = self.settings.max_payload_bytes;
-        let payload = row.payload.as_deref().filter(|text| text.len() as u64 <= most);
-        let payload = payload.ok_or(Refusal::PayloadTooLarge { most })?;
-        let wire = &self.settings.wire;
-        let envelope = envelope_of(row, payload, wire.additions())?;
-        let timestamp_s = i64::try_from(now_ms / 1_000).unwrap_or(i64::MAX);
-        let traceparent = TraceParent {
-            trace_id: envelope.trace_id,
-            span_id: SpanId::derive(&row.id, row.attempt),
-            is_sampled: self.sampler.is_sampled(envelope.trace_id, envelope.parent.as_ref()),
-        };
-        Ok(Ready {
-            attempt: AttemptRef {
-                delivery_id: row.id.clone(),
-                attempt: row.attempt,
-                trace_id: envelope.trace_id,
-                parent: envelope.parent,
-            },
-            event_type: row.event_type.clone(),
-            actor: envelope.actor,
-            request_id: envelope.request_id,
-            timestamp_s,
-            traceparent: traceparent.to_string(),
-            body_signature: None,
-            standard_signature: None,
-            beside: wire.beside(),
-            body: envelope.body,
-        })
-    }
-
-    /// An endpoint as it was read before, if it has not changed since.
-    fn read(&mut self, endpoint: &Endpoint) -> Rc<ReadEndpoint> {
-        if let Some((known, read)) = self.read.get(endpoint.id.as_str())
-            && known == endpoint
-        {
-            return Rc::clone(read);
-        }
-        let read = Rc::new(ReadEndpoint {
-            target: self.target(endpoint),
-            secrets: endpoint.secret_key.as_ref().and_then(SecretKey::secrets),
-        });
-        if self.read.len() >= MOST_READ {
-            self.read = SmallMap::default();
-        }
-        self.read.insert(endpoint.id.clone(), (endpoint.clone(), Rc::clone(&read)));
-        read
-    }
-
-    fn target(&self, endpoint: &Endpoint) -> Result<(Rc<Target>, EndpointOptions), Refusal> {
-        if !endpoint.is_active {
-            return Err(Refusal::EndpointInactive);
-        }
-        let target = Target::parse(&endpoint.url, &self.http_urls)?;
-        let protocol = target.protocol();
-        if !self.settings.wire.protocols.has(protocol) {
-            return Err(Refusal::ProtocolOff { protocol });
-        }
-        // Names are resolved, and judged once more, by whoever connects.
-        for host in target.adapter().hosts() {
-            self.addresses.judge_host(host)?;
-        }
-        Ok((Rc::new(target), EndpointOptions::read(&endpoint.url, &self.settings)?))
     }
 }
 

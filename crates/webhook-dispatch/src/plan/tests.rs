@@ -1,6 +1,6 @@
 use webhook_payload::Ratio;
 use webhook_protocol::{NativeUrlParser, header_fields};
-use webhook_signing::{Received, verify, verify_body_signature};
+use webhook_signing::{Received, SecretKey, Secrets, verify, verify_body_signature};
 
 use super::*;
 use crate::Disposition;
