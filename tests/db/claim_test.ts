@@ -406,3 +406,19 @@ databaseTest("what is long and compressed counts by what it may be in memory", a
   assert(rows.length > 1 && bytes <= 25_000_000, `${rows.length} rows of ${bytes} bytes`);
   assert.equal(rows.isCut, true);
 });
+
+databaseTest(
+  "however many rows somebody else holds, those behind them are claimed",
+  async ({ sql, store }) => {
+    const endpoint = await insertEndpoint(sql, { url: URL });
+    const all = await insertDeliveries(sql, endpoint, 300);
+    const allowances = [{ id: endpoint, most: 4, batch: 1, under_way: 0, quiet_ms: null }];
+    await sql.begin(async (tx) => {
+      const held = `{${all.slice(0, 200).join(",")}}`;
+      await tx`select from public.webhook_deliveries where id = any (${held}::text::uuid[]) for update`;
+      const rows = await store.claim(4, allowances);
+      assert.equal(rows.length, 4);
+      assert(rows.every(({ id }) => all.indexOf(id) >= 200));
+    });
+  },
+);
