@@ -27,6 +27,10 @@ export interface Claims {
 const SEEN_AT_ONCE = 20_000;
 /** What is new comes behind what is known; but an older one may have become due again. In milliseconds. */
 const LOOK_LASTS_MS = 2_000;
+/** And it lasts so many times as long as it took. */
+const LOOK_LASTS_TIMES = 10;
+/** After a longer look nothing is claimed: whoever wanted it may have given up, and would not see the rows. In milliseconds. */
+const LONGEST_LOOK_MS = 7_000;
 /** How much payload one claim takes, in bytes, about: it is in memory several times until it is sent. */
 const MOST_CLAIMED_BYTES = 8 * 1_048_576;
 /** How often a claim goes on with what comes next, where somebody else has taken what came first. */
@@ -36,10 +40,11 @@ export function createClaims(sql: postgres.Sql, settings: StoreSettings): Claims
   const due = dueSince(sql, settings);
   const columns = claimedColumns(sql, payloadText(sql, settings));
   const nearest = new Nearest();
-  let lookedAt = -Infinity;
+  let lastsUntil = -Infinity;
 
-  const look = async (allowances: readonly Allowance[]) => {
-    lookedAt = performance.now();
+  /** Says whether there is time to claim. */
+  const look = async (allowances: readonly Allowance[]): Promise<boolean> => {
+    const start = performance.now();
     nearest.replace(
       await sql<Known[]>`
         with pending as materialized (
@@ -60,6 +65,9 @@ export function createClaims(sql: postgres.Sql, settings: StoreSettings): Claims
         select n.webhook_config_id as endpoint_id, string_agg(n.id || ':' || n.bytes, ',' order by n.place) as ids
         from nearest n group by 1`,
     );
+    const end = performance.now();
+    lastsUntil = end + Math.max(LOOK_LASTS_MS, LOOK_LASTS_TIMES * (end - start));
+    return end - start < LONGEST_LOOK_MS;
   };
 
   /** Claims those of these that are due still and that nobody else is just taking. */
@@ -93,7 +101,12 @@ export function createClaims(sql: postgres.Sql, settings: StoreSettings): Claims
   const claimKnown = async (limit: number, allowances: readonly Allowance[]): Promise<Claimed> => {
     const rows: ClaimedRow[] = [];
     const left = allowances.map((one) => ({ ...one }));
-    for (let turn = 0; turn < MOST_TURNS && rows.length < limit; turn++) {
+    for (let turn = 0; rows.length < limit; turn++) {
+      if (turn >= MOST_TURNS) {
+        if (rows.length > 0) break;
+        // Somebody is a step ahead all the way, or holds many: twice as many are passed over each time.
+        nearest.skip(2 ** (turn - MOST_TURNS), left);
+      }
       const ids = nearest.take(limit - rows.length, left, MOST_CLAIMED_BYTES);
       if (ids.length === 0) break;
       const claimed = await claim(ids, left).catch((error) => {
@@ -121,11 +134,10 @@ export function createClaims(sql: postgres.Sql, settings: StoreSettings): Claims
         const rows = await claimKnown(limit, allowances);
         if (rows.length > 0) return rows;
       }
-      await look(allowances);
-      return await claimKnown(limit, allowances);
+      return await look(allowances) ? await claimKnown(limit, allowances) : [];
     },
     lookAgain: () => {
-      if (performance.now() - lookedAt > LOOK_LASTS_MS) nearest.replace([]);
+      if (performance.now() > lastsUntil) nearest.replace([]);
     },
   };
 }

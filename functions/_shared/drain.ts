@@ -94,6 +94,8 @@ class Drain {
   #isDirty = false;
   /** They were asked, and a claim found nothing all the same: somebody else has it. */
   #isFruitless = false;
+  /** So was the last claim. */
+  #wasFruitless = false;
   #newsAt = 0;
   #writeAt = Infinity;
   #giveBackAt = 0;
@@ -192,8 +194,13 @@ class Drain {
     const urls = this.#urls;
     for (const { endpoint_id: id, url } of rows) urls.set(id, (urls.get(id) ?? url) === url ? url ?? "" : "");
     const allowed = allowances.reduce((sum, { most }) => sum + most, 0);
-    if (rows.length === 0) this.#isFruitless = true;
-    else {
+    if (rows.length === 0) {
+      this.#isFruitless = true;
+      // Somebody may have been a step ahead all the way: the tables are asked once more.
+      this.#isDirty ||= !this.#wasFruitless;
+      this.#wasFruitless = true;
+    } else {
+      this.#wasFruitless = false;
       if (rows.length < Math.min(most, allowed) && !rows.isCut) this.#isStale = true;
       // The leases began some time after it was asked for.
       dispatcher.takeIn(packed(rows), Math.max(askedAt, now() - MOST_CLAIM_MS));

@@ -29,6 +29,14 @@ export class Nearest {
     return allowances.every(({ id }) => (this.#queues.get(id)?.length ?? 0) > 0);
   }
 
+  /** Drops so many times as much as each of these may have, but for what comes last. */
+  skip(times: number, allowances: readonly Allowance[]): void {
+    for (const { id, most } of allowances) {
+      const queue = this.#queues.get(id);
+      if (queue) queue.drop(Math.max(0, Math.min(times * most, queue.length - most)));
+    }
+  }
+
   /**
    * Takes out what comes next, `limit` at most, and `mostBytes` unless it is only one: an endpoint with fewer requests under
    * way comes first.
@@ -84,7 +92,7 @@ class Queue {
     return { id, bytes: Number(bytes) };
   }
 
-  drop(): void {
-    this.#at++;
+  drop(count = 1): void {
+    this.#at += count;
   }
 }

@@ -19,9 +19,6 @@ const VARIABLES = {
   WEBHOOK_ENDPOINT_CONCURRENCY: String(CONCURRENCY),
 };
 
-/** How many requests a dispatcher sends to an endpoint that has not answered it yet. */
-const FIRST_WINDOW = 8;
-
 /** Enough that a dispatcher fills its slots, though it sends an endpoint that it does not know yet only a few at once. */
 const ENDPOINTS = 20;
 
@@ -40,7 +37,7 @@ databaseTest("two dispatchers share 2,000 deliveries, and each arrives once", as
   // No answer before both are at work: so many requests at once are more than one of them sends.
   const bothAtWork = Promise.withResolvers<void>();
   const answer = async (_request: unknown, count: number) => {
-    if (count === 2 * FIRST_WINDOW) bothAtWork.resolve();
+    if (count > CONCURRENCY) bothAtWork.resolve();
     await bothAtWork.promise;
     return new Response();
   };
@@ -56,7 +53,7 @@ databaseTest("two dispatchers share 2,000 deliveries, and each arrives once", as
         2_000,
         JSON.stringify(summaries),
       );
-      for (const { processed, failed } of summaries) assert(processed >= FIRST_WINDOW && failed === 0);
+      for (const { processed, failed } of summaries) assert(processed > 0 && failed === 0);
     } finally {
       for (const one of dispatchers) await one.end("SIGTERM");
     }

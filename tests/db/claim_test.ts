@@ -406,3 +406,50 @@ databaseTest("what is long and compressed counts by what it may be in memory", a
   assert(rows.length > 1 && bytes <= 25_000_000, `${rows.length} rows of ${bytes} bytes`);
   assert.equal(rows.isCut, true);
 });
+
+databaseTest(
+  "however many rows somebody else holds, those behind them are claimed",
+  async ({ sql, store }) => {
+    const endpoint = await insertEndpoint(sql, { url: URL });
+    const all = await insertDeliveries(sql, endpoint, 300);
+    const allowances = [{ id: endpoint, most: 4, batch: 1, under_way: 0, quiet_ms: null }];
+    await sql.begin(async (tx) => {
+      const held = `{${all.slice(0, 200).join(",")}}`;
+      await tx`select from public.webhook_deliveries where id = any (${held}::text::uuid[]) for update`;
+      const rows = await store.claim(4, allowances);
+      assert.equal(rows.length, 4);
+      assert(rows.every(({ id }) => all.indexOf(id) >= 200));
+    });
+  },
+);
+
+databaseTest(
+  "after a look that took too long nothing is claimed, as nobody waits for it any longer",
+  async (database) => {
+    const { sql, url } = database;
+    const endpoint = await insertEndpoint(sql, { url: URL });
+    const all = await insertDeliveries(sql, endpoint, 4);
+    const own = postgres(url, { max: 1, fetch_types: false, prepare: false, onnotice: () => {} });
+    const { now } = performance;
+    const slow = new Proxy(own, {
+      apply: (target, self, given: [readonly string[]]) => {
+        if (given[0].some((part) => part.includes("row_number()"))) {
+          performance.now = () => now.call(performance) + 9_000;
+        }
+        return Reflect.apply(target, self, given);
+      },
+    });
+    const store = createStore(slow, testSettings());
+    try {
+      const allowances = [{ id: endpoint, most: 4, batch: 1, under_way: 0, quiet_ms: null }];
+      assert.deepEqual(await store.claim(4, allowances), []);
+      assert((await deliveries(sql)).every(({ attempts }) => attempts === 0));
+      // What it has found is of use still.
+      await store.endpoints();
+      assert.deepEqual((await store.claim(4, allowances)).map(({ id }) => id), all);
+    } finally {
+      performance.now = now;
+      await own.end();
+    }
+  },
+);

@@ -376,3 +376,14 @@ Deno.test("a core that has failed for good ends the run", async () => {
   };
   await assert.rejects(drain(options(store, { dispatcher })), /unreachable/);
 });
+
+Deno.test("a claim that somebody else was ahead of is tried once more, and not for ever", async () => {
+  for (const ahead of [1, Infinity]) {
+    const { store } = memory(rows(3));
+    const claim = store.claim;
+    let claims = 0;
+    store.claim = (...given) => ++claims <= ahead ? Promise.resolve([]) : claim(...given);
+    assert.deepEqual(await drain(options(store)), delivered(ahead === 1 ? 3 : 0));
+    if (ahead === Infinity) assert.equal(claims, 2);
+  }
+});
