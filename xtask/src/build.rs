@@ -30,7 +30,7 @@ const MODULES: [Module; 2] = [
     Module {
         name: "webhook_wasm",
         // It was 520,000. 23,000 more carry deliveries across as bytes, 14,000 sign four at a time, 7,000 read answers and write
-        // requests at opt-level 3: together more than half of a delivery's CPU, for 2 ms of a cold start.
+        // requests at opt-level 3: docs/bench.md has what they bring.
         most_bytes: 565_000,
         flags: &["-Ctarget-feature=+simd128"],
         optimise: "-Oz",
